@@ -1,0 +1,37 @@
+"""### Ingest bills
+
+Sweeps CUR 2.0 exports (through their Manifest) and Cost Explorer pages, and pulls Cost Explorer at most twice a day
+where it is wanted (each request costs 0.01 USD). Every delivery is kept; the newest one of an export and month speaks.
+
+*When it fails*: the log names the export or the permission (`ce:GetCostAndUsage`). Then: `chipledger doctor`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import dag, task
+
+from dags.wiring import COSTS, TASK_DEFAULTS, ingest_step
+
+
+@dag(
+    schedule="7 * * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args=TASK_DEFAULTS,
+    doc_md=__doc__,
+    tags=["chipledger", "ingest"],
+)
+def ingest_costs() -> None:
+    @task(outlets=[COSTS])
+    def sweep_costs() -> str:
+        from pipeline import steps
+
+        return ingest_step(steps.ingest_costs)
+
+    sweep_costs()
+
+
+ingest_costs()

@@ -1,0 +1,1 @@
+"""chipledger's product code: suppliers' files in, allocated cost out; free of Airflow."""

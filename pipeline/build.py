@@ -1,0 +1,273 @@
+"""Brings the tables of sql/ up to date: only what was touched, in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass, field
+from datetime import datetime, timedelta
+
+import duckdb
+
+from pipeline.attribution import WorkloadRule
+from pipeline.failpoints import failpoint
+from pipeline.materialise import (
+    compute_fresh,
+    create_empty,
+    fresh_differs_since,
+    keep_fresh,
+    replace_view,
+    replace_window,
+)
+from pipeline.models import Model, Models, bind, time_literal
+from pipeline.warehouse import existing_tables, transaction, utc_rows
+from pipeline.windows import ALL_TIME, DAY, Window, clip, merge, split_days, subtract, whole_days, whole_hours, widen
+
+CHUNK_ROWS = 2_000_000
+LEDGER_TABLES = frozenset({"raw_deliveries", "raw_rejects"})
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build changed: the rebuilt windows per model (`ALL_TIME` for one without window), and its duration."""
+
+    rebuilt: dict[str, list[Window]]
+    seconds: float
+
+    @property
+    def is_noop(self) -> bool:
+        """Nothing was touched since the last build."""
+        return not self.rebuilt
+
+
+@dataclass(frozen=True)
+class _State:
+    """One row of state_models."""
+
+    definition_hash: str
+    content_hash: str | None = None
+    built: Window | None = None
+
+
+@dataclass
+class _Build:
+    """One build under way: what is known of the past, and what changed so far."""
+
+    conn: duckdb.DuckDBPyConnection
+    models: Models
+    as_of: datetime
+    states: dict[str, _State]
+    tables: dict[str, str]
+    touched: dict[str, list[Window]]
+    extent: Window | None = None
+    day_rows: dict[datetime, float] = field(default_factory=dict)
+    reach: dict[str, timedelta] = field(default_factory=dict)
+    changed: dict[str, list[Window]] = field(default_factory=dict)
+    rebuilt: dict[str, list[Window]] = field(default_factory=dict)
+
+    def is_new(self, model: Model) -> bool:
+        """Never built, built from another definition, or its table is gone."""
+        state = self.states.get(model.name)
+        kind = "view" if model.is_view else "table"
+        return state is None or state.definition_hash != model.definition_hash or self.tables.get(model.name) != kind
+
+    def bind(self, model: Model, window: Window) -> str:
+        return bind(
+            model,
+            start_at=window.start_at,
+            end_at=window.end_at,
+            seeds_dir=self.models.seeds_dir,
+            as_of=self.as_of,
+        )
+
+    def save(self, model: Model, state: _State, rebuilt: list[Window], changed: list[Window]) -> None:
+        if rebuilt:
+            self.rebuilt[model.name] = rebuilt
+        if changed:
+            self.changed[model.name] = changed
+        if state != self.states.get(model.name):
+            built = (state.built.start_at, state.built.end_at) if state.built else (None, None)
+            self.conn.execute("delete from state_models where model = ?", [model.name])
+            self.conn.execute(
+                "insert into state_models values (?, ?, ?, ?, ?)",
+                [model.name, state.definition_hash, state.content_hash, *built],
+            )
+
+
+def build(
+    conn: duckdb.DuckDBPyConnection, models: Models, *, as_of: datetime, on_progress: Progress | None = None
+) -> BuildResult:
+    """Rebuild what deliveries, rules, seeds and changed files touched since the last build.
+
+    `as_of` is the data's clock for mart_freshness, aware. `on_progress(model, done, total)` is called before each
+    model. All or nothing: a failure leaves every table as it was and raises ModelError.
+    """
+    started = time.perf_counter()
+    with transaction(conn):
+        work = _Build(conn, models, as_of, _read_states(conn), existing_tables(conn), _read_touched(conn))
+        _drop_removed(work)
+        if work.touched or any(work.is_new(model) for model in models.values()):
+            _build_all(work, on_progress)
+        else:
+            _refresh_views(work)
+        failpoint("build.before_commit")
+    failpoint("build.after_commit")
+    return BuildResult(work.rebuilt, time.perf_counter() - started)
+
+
+def load_rules(conn: duckdb.DuckDBPyConnection, rules: Sequence[WorkloadRule]) -> bool:
+    """Make raw_workload_rules hold `rules`; True when they differ from before, so that the next build applies them."""
+    rows = [astuple(rule) for rule in sorted(rules, key=lambda rule: rule.rule_number)]
+    if rows == conn.execute("select * from raw_workload_rules order by rule_number").fetchall():
+        return False
+    with transaction(conn):
+        conn.execute("delete from raw_workload_rules")
+        for row in rows:
+            conn.execute(f"insert into raw_workload_rules values ({', '.join('?' * len(row))})", list(row))
+        conn.execute(
+            "insert into state_touched values ('raw_workload_rules', ?, ?)", [ALL_TIME.start_at, ALL_TIME.end_at]
+        )
+    return True
+
+
+def _read_states(conn: duckdb.DuckDBPyConnection) -> dict[str, _State]:
+    rows = utc_rows(conn, "select model, definition_hash, content_hash, built_start_at, built_end_at from state_models")
+    return {
+        name: _State(definition, content, Window(start_at, end_at) if start_at else None)
+        for name, definition, content, start_at, end_at in rows
+    }
+
+
+def _read_touched(conn: duckdb.DuckDBPyConnection) -> dict[str, list[Window]]:
+    touched: dict[str, list[Window]] = {}
+    for table, start_at, end_at in utc_rows(conn, "select distinct table_name, start_at, end_at from state_touched"):
+        touched.setdefault(table, []).extend(clip([whole_hours(Window(start_at, end_at))], ALL_TIME))
+    every = merge(window for windows in touched.values() for window in windows)
+    merged = {table: merge(windows) for table, windows in touched.items()}
+    return merged | dict.fromkeys(LEDGER_TABLES, every) if merged else {}
+
+
+def _drop_removed(work: _Build) -> None:
+    for name in work.states.keys() - work.models.keys():
+        if name in work.tables:
+            work.conn.execute(f"drop {work.tables[name]} {name}")
+        work.conn.execute("delete from state_models where model = ?", [name])
+        work.conn.execute("delete from state_unchecked where model = ?", [name])
+
+
+def _build_all(work: _Build, on_progress: Progress | None) -> None:
+    _measure_extent(work)
+    for done, (name, model) in enumerate(work.models.items()):
+        if on_progress:
+            on_progress(name, done, len(work.models))
+        inputs = [work.reach.get(table, timedelta(0)) for table in model.inputs]
+        work.reach[name] = max(inputs, default=timedelta(0)) + model.lookback
+        if model.is_view:
+            _build_view(work, model)
+        elif model.window:
+            _build_windows(work, model)
+        else:
+            _build_whole(work, model)
+    _record(work)
+
+
+def _refresh_views(work: _Build) -> None:
+    for model in work.models.values():
+        if model.is_view:
+            _build_view(work, model)
+
+
+def _record(work: _Build) -> None:
+    """Leave the rebuilt windows to the checks and clear what asked for them."""
+    for name, windows in work.rebuilt.items():
+        for window in windows:
+            work.conn.execute("insert into state_unchecked values (?, ?, ?)", [name, window.start_at, window.end_at])
+    work.conn.execute("delete from state_touched")
+
+
+def _measure_extent(work: _Build) -> None:
+    """The days that deliveries speak of, and about how many rows each holds."""
+    first, last = time_literal(ALL_TIME.start_at), time_literal(ALL_TIME.end_at - DAY)
+    rows = utc_rows(
+        work.conn,
+        f"select date_trunc('day', greatest(event_start_at, {first})) as first_day, date_trunc('day', "
+        f"least(event_end_at, {last})) as last_day, sum(row_count)::bigint as row_count "
+        f"from raw_deliveries where event_start_at < {last} and event_end_at > {first} group by all",
+    )
+    for first_day, last_day, count in rows:
+        days = (last_day - first_day) // DAY + 1
+        for number in range(days):
+            day = first_day + number * DAY
+            work.day_rows[day] = work.day_rows.get(day, 0) + count / days
+    if rows:
+        work.extent = Window(min(row[0] for row in rows), max(row[1] for row in rows) + DAY)
+
+
+def _build_view(work: _Build, model: Model) -> None:
+    """Views have no rows of their own; the one that knows `$as_of` gets a new text each time."""
+    sql = work.bind(model, ALL_TIME)
+    state = _State(model.definition_hash, content_hash=sql)
+    is_new = work.is_new(model)
+    if not is_new and state == work.states[model.name]:
+        return
+    replace_view(work.conn, model, sql)
+    work.save(model, state, [ALL_TIME] if is_new else [], [])
+
+
+def _build_whole(work: _Build, model: Model) -> None:
+    """A model without window is computed whole; only another content reaches its readers."""
+    is_new = work.is_new(model)
+    if not is_new and not _reasons(work, model):
+        return
+    state = _State(model.definition_hash, content_hash=compute_fresh(work.conn, model, work.bind(model, ALL_TIME)))
+    before = work.states.get(model.name)
+    is_changed = model.name not in work.tables or before is None or before.content_hash != state.content_hash
+    if is_changed or is_new:
+        is_comparable = "valid_from_at" in model.columns and work.tables.get(model.name) == "table"
+        since = fresh_differs_since(work.conn, model) if is_comparable else None
+        changed = [Window(since or ALL_TIME.start_at, ALL_TIME.end_at)] if is_changed else []
+        keep_fresh(work.conn, model)
+        work.save(model, state, [ALL_TIME], changed)
+
+
+def _build_windows(work: _Build, model: Model) -> None:
+    """Replace the rows of the touched windows; a new model gets all of them."""
+    is_new = work.is_new(model)
+    before = work.states.get(model.name)
+    if is_new:
+        create_empty(work.conn, model, work.bind(model, ALL_TIME))
+    built = None if is_new or before is None else before.built
+    windows: list[Window] = []
+    if work.extent:
+        everything = whole_days(widen(work.extent, work.reach[model.name]))
+        rounded = whole_days if model.is_daily else whole_hours
+        touched = [rounded(widen(window, model.lookback)) for window in _reasons(work, model)]
+        windows = merge([*clip(touched, everything), *subtract(everything, built)])
+        built = everything
+    for window in windows:
+        for chunk in _chunks(window, work.day_rows):
+            replace_window(work.conn, model, work.bind(model, chunk), chunk, may_hold_rows=not is_new)
+    rebuilt = windows or ([ALL_TIME] if is_new else [])
+    work.save(model, _State(model.definition_hash, built=built), rebuilt, windows)
+
+
+def _reasons(work: _Build, model: Model) -> list[Window]:
+    """The windows that changed in what the model reads."""
+    # the ledger is touched by every delivery: beside a raw table of its own it says nothing new
+    silent = LEDGER_TABLES if (model.inputs & work.models.raw.keys()) - LEDGER_TABLES else frozenset[str]()
+    tables = model.inputs - silent
+    return merge(window for table in tables for window in (*work.touched.get(table, ()), *work.changed.get(table, ())))
+
+
+def _chunks(window: Window, day_rows: dict[datetime, float]) -> Iterable[Window]:
+    """`window` cut at midnights, so that each part reads about CHUNK_ROWS raw rows or one day."""
+    start_at, rows = window.start_at, 0.0
+    for day in split_days(window):
+        count = day_rows.get(day.start_at, 0.0)
+        if rows and rows + count > CHUNK_ROWS:
+            yield Window(start_at, day.start_at)
+            start_at, rows = day.start_at, 0.0
+        rows += count
+    yield Window(start_at, window.end_at)

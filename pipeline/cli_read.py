@@ -1,0 +1,73 @@
+"""The commands for readers: they open the published snapshot only, so they never wait for the pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli_output import say, show
+
+AsJson = Annotated[bool, typer.Option("--json", help="An array of objects instead of a table.")]
+AsOf = Annotated[
+    str | None, typer.Option(help="Ask the newest publication at or before this UTC time, as 2026-11-01T00:00:00Z.")
+]
+
+
+def query(
+    statement: Annotated[str, typer.Argument(metavar="SQL", help="One read-only statement in DuckDB's SQL.")],
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the published snapshot; `chipledger tables` lists what is in it."""
+    from pipeline import reading, settings
+
+    moment = settings.parse_time(as_of, "--as-of") if as_of else None
+    result = reading.query(settings.load().place.root, statement, as_of=moment)
+    show(result.columns, result.rows, as_json=as_json)
+
+
+def tables(
+    name: Annotated[str | None, typer.Argument(help="One table: its columns and what they mean.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the published tables with grain and rows, or the columns of one."""
+    from pipeline import reading, settings
+
+    result = reading.tables(settings.load().place.root, name)
+    show(result.columns, result.rows, as_json=as_json)
+
+
+def export(
+    table: Annotated[str, typer.Argument(help="A published table.")],
+    to: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .json.")],
+) -> None:
+    """Write a published table to a file; the suffix names the format."""
+    from pipeline import reading, settings
+
+    count = reading.export(settings.load().place.root, table, to)
+    say(f"{to}: {count:,} rows of {table}")
+
+
+def sql(model: Annotated[str, typer.Argument(help="A model of sql/, such as mart_workload_cost_daily.")]) -> None:
+    """Print a model with its parameters bound: exactly what the build runs, ready to paste."""
+    from difflib import get_close_matches
+
+    from pipeline import settings, steps
+    from pipeline.errors import UsageError
+    from pipeline.models import bind
+    from pipeline.windows import ALL_TIME
+
+    models = steps.models_here()
+    if model not in models:
+        near = get_close_matches(model, models, n=1)
+        raise UsageError(f"no model {model!r}" + (f"; did you mean {near[0]}?" if near else "; see sql/"))
+    text = bind(
+        models[model],
+        start_at=ALL_TIME.start_at,
+        end_at=ALL_TIME.end_at,
+        seeds_dir=models.seeds_dir,
+        as_of=settings.load().clock(),
+    )
+    say(text.rstrip())

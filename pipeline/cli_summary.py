@@ -1,0 +1,141 @@
+"""What a pass says at its end: money, idleness, workloads, findings, places; read from the published snapshot."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli_output import in_words, say, short, show_aligned, usd
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+TOP_WORKLOADS = 8
+SHOWN_FINDINGS = 10
+
+SPEND = """
+select min(usage_hour_at)::date as first_day, max(usage_hour_at)::date as last_day,
+    sum(billed_cost_usd) as billed_usd, sum(effective_cost_usd) as effective_usd
+from fct_cost_allocated_hourly
+"""
+CLASSES = """
+with seen as (select distinct cast(usage_hour_at as date) as usage_date from fct_accelerator_usage_hourly)
+select cost.cost_class, sum(cost.effective_cost_usd) as effective_usd, (select count(*) from seen) as seen_days,
+    coalesce(sum(cost.effective_cost_usd) filter (seen.usage_date is not null), 0) as seen_usd
+from fct_cost_allocated_hourly as cost left join seen on seen.usage_date = cast(cost.usage_hour_at as date)
+group by cost.cost_class order by seen_usd desc, effective_usd desc
+"""
+UNUSED = "select sum(allocated_unused_cost_usd) as unused_usd from mart_workload_cost_daily"
+WORKLOADS = f"""
+select cost.workload_id, string_agg(distinct cost.chip, ', ' order by cost.chip) as chip,
+    sum(cost.effective_cost_usd) as effective_usd, sum(cost.device_hours) as device_hours,
+    sum(cost.busy_device_hours) / nullif(sum(cost.device_hours) filter (cost.busy_device_hours is not null), 0) as busy,
+    sum(cost.allocated_unused_cost_usd) as unused_usd
+from mart_workload_cost_daily as cost
+group by cost.workload_id order by effective_usd desc, cost.workload_id limit {TOP_WORKLOADS}
+"""
+FINDINGS = f"""
+select rule, subject, severity, status, opened_at, impact_usd, impact_usd_per_hour from mart_anomalies
+order by status desc, impact_usd desc, finding_id limit {SHOWN_FINDINGS}
+"""
+RECONCILIATION = """
+select count(*) as row_count, coalesce(max(abs(difference_usd)), 0) as largest_usd from mart_reconciliation_daily
+"""
+
+
+def show_summary(settings: Settings) -> None:
+    """Print the summary of the current publication."""
+    root = settings.place.root
+    _show_spend(root)
+    _show_workloads(root)
+    _show_findings(root)
+    _show_places(settings)
+
+
+def _ask(root: Path, sql: str) -> list[dict[str, Any]]:
+    from pipeline import reading
+
+    return reading.query(root, sql).records()
+
+
+def _show_spend(root: Path) -> None:
+    spend = _ask(root, SPEND)[0]
+    if spend["first_day"] is None:
+        say("\nSpend           no bill yet: sweep a CUR 2.0 export or set CHIPLEDGER_COST_EXPLORER=true")
+        return
+    total = spend["effective_usd"]
+    say(f"\nSpend           {spend['first_day']} to {spend['last_day']} (UTC days)")
+    say(f"  billed        {usd(spend['billed_usd']):>16}")
+    say(f"  effective     {usd(total):>16}")
+    _show_classes(root, total)
+    check = _ask(root, RECONCILIATION)[0]
+    say(
+        f"Reconciliation  bill against allocation: difference {check['largest_usd']:.2f} in {check['row_count']:,} rows"
+    )
+
+
+def _show_classes(root: Path, total: Decimal) -> None:
+    rows = _ask(root, CLASSES)
+    days = rows[0]["seen_days"]
+    seen = sum((row["seen_usd"] for row in rows), Decimal(0))
+    say("\nEffective cost by class; hours without telemetry are unattributed, never idle")
+    columns = ("", "all days", "", f"{days} days with telemetry", "")
+    shown = [
+        (
+            row["cost_class"],
+            usd(row["effective_usd"]),
+            _share(row["effective_usd"], total),
+            usd(row["seen_usd"]),
+            _share(row["seen_usd"], seen),
+        )
+        for row in rows
+    ]
+    show_aligned(columns, shown)
+    say(f"  {usd(_ask(root, UNUSED)[0]['unused_usd'])} of the workloads' cost paid for held chips that stood still")
+
+
+def _share(part: Decimal, total: Decimal) -> str:
+    return f"{float(part / total):.1%}" if total else ""
+
+
+def _show_workloads(root: Path) -> None:
+    rows = _ask(root, WORKLOADS)
+    if not rows:
+        return
+    say("\nTop workloads")
+    columns = ("workload", "chip", "effective", "device hours", "busy", "paid, not used")
+    shown = [
+        (
+            row["workload_id"],
+            row["chip"],
+            usd(row["effective_usd"]),
+            f"{float(row['device_hours'] or 0):,.1f}",
+            "no data" if row["busy"] is None else f"{float(row['busy']):.1%}",
+            "no data" if row["unused_usd"] is None else usd(row["unused_usd"]),
+        )
+        for row in rows
+    ]
+    show_aligned(columns, shown)
+
+
+def _show_findings(root: Path) -> None:
+    rows = _ask(root, FINDINGS)
+    say("\nFindings" if rows else "\nFindings        none")
+    for row in rows:
+        per_hour = f", {usd(row['impact_usd_per_hour'])}/h" if row["status"] == "open" else ""
+        say(
+            f"  {usd(row['impact_usd'])}{per_hour}  {row['rule']}  {row['subject']}  "
+            f"[{row['severity']}, {row['status']} since {in_words(row['opened_at'])}]"
+        )
+
+
+def _show_places(settings: Settings) -> None:
+    place = settings.place
+    snapshot, parquet = short(place.snapshot), short(place.parquet)
+    messages = (
+        f"Slack channel {settings.slack_channel}" if settings.has_slack else f"{short(place.outbox)}/ (no Slack is set)"
+    )
+    home = "" if place.root == Path("ledger").absolute() else f"CHIPLEDGER_HOME={short(place.root)} "
+    say(f"\nSnapshot        {snapshot}\nParquet         {parquet}/\nMessages        {messages}")
+    say(f'Ask             {home}.venv/bin/chipledger query "select * from mart_workload_cost_daily limit 5"')

@@ -1,0 +1,66 @@
+"""The commands of the simulator: a seeded fleet as files, and AWS answers from the same truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli_output import progress, say
+from pipeline.errors import UsageError
+
+app = typer.Typer(rich_markup_mode=None, help="A seeded fleet whose every second and cent is known.")
+
+
+@app.callback(invoke_without_command=True, epilog="Example: chipledger world --seed 1 --days 7 --out /tmp/fleet")
+def world(
+    context: typer.Context,
+    seed: Annotated[int | None, typer.Option(help="Same seed and options, same bytes.")] = None,
+    days: Annotated[int, typer.Option(min=1, help="Days of bill.")] = 35,
+    telemetry_days: Annotated[int | None, typer.Option(min=0, help="Last days with telemetry; default: all.")] = None,
+    size: Annotated[str, typer.Option(help="S, M or L.")] = "S",
+    interval: Annotated[int, typer.Option(help="Seconds between samples; divides 3600.")] = 60,
+    fault: Annotated[list[str] | None, typer.Option(help="Fault class to plant; may be repeated.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write: landing/, truth/, world.json.")] = None,
+) -> None:
+    """Write a believable fleet in the true wire formats, with its truth beside it."""
+    if context.invoked_subcommand is not None:
+        return
+    if seed is None or out is None:
+        raise UsageError("world needs --seed and --out, as in: chipledger world --seed 1 --days 7 --out DIR")
+    options = {"seed": seed, "days": days, "telemetry_days": telemetry_days, "size": size, "interval_seconds": interval}
+    generate(out, faults=tuple(fault or ()), **options)
+    say(f"{out}: landing/, truth/, world.json; next: chipledger ingest {out / 'landing'}")
+
+
+def generate(out: Path, **options: object) -> Path:
+    """Write a world and give its folder back; wrong options raise UsageError."""
+    from pipeline.world import WorldOptions
+    from pipeline.world import generate as write
+
+    try:
+        chosen = WorldOptions(**options)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise UsageError(f"world: {error}") from error
+    try:
+        with progress("world") as on_progress:
+            write(chosen, out, on_progress)
+    except FileExistsError as error:
+        raise UsageError(f"world: {error}") from error
+    return out
+
+
+@app.command(epilog="Example: chipledger world serve /tmp/fleet --port 4777")
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `chipledger world --out` wrote.")],
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on the loopback address; 0 takes a free one.")
+    ] = 4777,
+) -> None:
+    """Answer CloudWatch and Cost Explorer over HTTP to real AWS clients, from the world's truth."""
+    from pipeline.world import serve as server
+
+    if not (folder / "world.json").is_file():
+        raise UsageError(f"{folder} holds no world.json; write a world first: chipledger world --seed 1 --out {folder}")
+    server.serve(folder, port=port, on_ready=lambda url: say(f"serving {folder} at {url}; AWS_ENDPOINT_URL={url}"))

@@ -1,0 +1,131 @@
+"""What can be wrong around a ledger, one examination per part; each says what it saw and what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pipeline import reading
+from pipeline.errors import ChipledgerError, NothingPublished, SourceError, UsageError, WarehouseLocked
+from pipeline.home import Home
+from pipeline.sources.cost_explorer import USD_PER_REQUEST
+from pipeline.warehouse import open_warehouse
+
+GIB = 2**30
+LOW_DISK_BYTES = 5 * GIB
+STALE_PUBLICATION = timedelta(hours=24)
+BILL_PULLS_PER_DAY = 2
+DAYS_PER_MONTH = 30
+LOCK_PATIENCE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One examined part: `ok`, `warn` (works, but look) or `fail` (a command will fail)."""
+
+    part: str
+    status: str
+    what: str
+
+
+def examine_disk(place: Home) -> Finding:
+    """Whether the home can be written and has room."""
+    parent = next(folder for folder in (place.root, *place.root.parents) if folder.is_dir())
+    if not os.access(parent, os.W_OK):
+        return Finding("disk", "fail", f"{parent} cannot be written; set CHIPLEDGER_HOME to a folder that can")
+    free = shutil.disk_usage(parent).free
+    words = f"{free / GIB:.1f} GiB free at {parent}"
+    return Finding("disk", "warn", f"{words}; keep 5 GiB") if free < LOW_DISK_BYTES else Finding("disk", "ok", words)
+
+
+def examine_warehouse(place: Home) -> Finding:
+    """Whether the warehouse opens, and who holds it otherwise."""
+    if not place.warehouse.is_file():
+        return Finding("warehouse", "warn", f"{place.warehouse} does not exist yet: run chipledger build")
+    try:
+        with open_warehouse(place.warehouse, wait_seconds=LOCK_PATIENCE_SECONDS):
+            return Finding("warehouse", "ok", f"{place.warehouse} opens, {_mib(place.warehouse)}")
+    except WarehouseLocked as error:
+        return Finding("warehouse", "warn", str(error))
+
+
+def examine_publication(place: Home, now: datetime) -> Iterator[Finding]:
+    """Age of the snapshot, checks that failed, and sources that fell behind."""
+    try:
+        published = reading.query(place.root, "select published_at, checks_failed from publication").records()[0]
+        late = reading.query(
+            place.root, "select source, status, last_event_at from mart_freshness where status = 'late' order by source"
+        ).records()
+    except NothingPublished as error:
+        yield Finding("publication", "warn", str(error))
+        return
+    age = now - published["published_at"]
+    words = f"{place.snapshot} was published {published['published_at']:%Y-%m-%d %H:%M} UTC"
+    stale = age > STALE_PUBLICATION
+    yield Finding("publication", "warn" if stale else "ok", words + ("; run: chipledger run" if stale else ""))
+    if published["checks_failed"]:
+        ask = "chipledger query \"from mart_data_quality where status <> 'passed'\""
+        yield Finding("checks", "warn", f"{published['checks_failed']} fail or warn: {ask}")
+    for row in late:
+        yield Finding(
+            "freshness",
+            "warn",
+            f"{row['source']}: newest event {row['last_event_at']:%Y-%m-%d %H:%M} UTC; look at its agent",
+        )
+    if not late:
+        yield Finding("freshness", "ok", "no source is late")
+
+
+def examine_inbox(roots: tuple[str, ...], list_root: Callable[[str], int]) -> Iterator[Finding]:
+    """Whether each swept folder or prefix can be listed."""
+    if not roots:
+        yield Finding("inbox", "warn", "nothing is swept: set CHIPLEDGER_INBOX to folders or s3:// prefixes")
+    for root in roots:
+        try:
+            yield Finding("inbox", "ok", f"{root}: {list_root(root):,} objects")
+        except ChipledgerError as error:
+            yield Finding("inbox", "fail", str(error))
+
+
+def examine_aws(
+    regions: tuple[str, ...], identity: Callable[[str], str], probe: Callable[[str], None]
+) -> Iterator[Finding]:
+    """Credentials, and the reach of CloudWatch in each region (free requests)."""
+    if not regions:
+        yield Finding("cloudwatch", "ok", "not pulled (CHIPLEDGER_REGIONS is empty)")
+        return
+    try:
+        yield Finding("credentials", "ok", f"account {identity(regions[0])}")
+        for region in regions:
+            probe(region)
+            yield Finding("cloudwatch", "ok", f"{region} answers ListMetrics")
+    except SourceError as error:
+        yield Finding("credentials", "fail", str(error))
+
+
+def examine_spend(wants_cost_explorer: bool, account_count: int) -> Finding:
+    """What the Cost Explorer pulls will cost; one request per account and page, twice a day."""
+    if not wants_cost_explorer:
+        return Finding("cost explorer", "ok", "not pulled (CHIPLEDGER_COST_EXPLORER is not set), so nothing to pay")
+    requests = BILL_PULLS_PER_DAY * max(1, account_count) * DAYS_PER_MONTH
+    words = f"about {requests:,} requests a month, {requests * USD_PER_REQUEST} USD at one page per account"
+    return Finding("cost explorer", "ok", words + "; no request was made to find out")
+
+
+def examine_rules(read: Callable[[], int], path: Path) -> Finding:
+    """Whether workloads.toml can be read."""
+    try:
+        count = read()
+    except UsageError as error:
+        return Finding("workloads", "fail", str(error))
+    return Finding(
+        "workloads", "ok", f"{count} rules in {path}" if path.is_file() else f"no {path}; owners come from the labels"
+    )
+
+
+def _mib(path: Path) -> str:
+    return f"{path.stat().st_size / 2**20:,.0f} MiB"

@@ -1,0 +1,87 @@
+"""Where a ledger keeps its things: one folder, whose names are part of the public contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+COST_FOLDERS = frozenset({"cur", "focus", "cost_explorer"})
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders and files below one ledger's root."""
+
+    root: Path
+
+    @property
+    def landing(self) -> Path:
+        """Files that wait to be swept, or that were fetched from a supplier."""
+        return self.root / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        """The one file that only the pipeline opens."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """What analysts read: marts.duckdb, dated copies, parquet/."""
+        return self.root / "published"
+
+    @property
+    def snapshot(self) -> Path:
+        """The current publication."""
+        return self.published / "marts.duckdb"
+
+    @property
+    def parquet(self) -> Path:
+        """The current publication, one Parquet file per table."""
+        return self.published / "parquet"
+
+    @property
+    def outbox(self) -> Path:
+        """Messages as JSON, where no Slack is configured."""
+        return self.root / "outbox"
+
+    @property
+    def state(self) -> Path:
+        """The alert ledger."""
+        return self.root / "state"
+
+    @property
+    def airflow(self) -> Path:
+        """AIRFLOW_HOME of the in-process runner."""
+        return self.root / "airflow"
+
+    @property
+    def sample(self) -> Path:
+        """The sample fleet of `run --sample`."""
+        return self.root / "sample"
+
+    def create(self) -> Home:
+        """Make the folders that do not exist yet."""
+        for folder in (self.landing, self.published, self.outbox, self.state):
+            folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+
+def split_by_kind(roots: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Sort roots into (telemetry and inventory, bills).
+
+    A local folder with sub-folders named after a bill's format is opened up, so that bills and telemetry can be
+    swept at different times; what lies loose beside them counts as telemetry. Sorting decides only when a thing is
+    swept: its format always comes from its content.
+    """
+    metrics: list[str] = []
+    costs: list[str] = []
+    for root in roots:
+        folder = Path(root)
+        children = sorted(folder.iterdir()) if not root.startswith("s3://") and folder.is_dir() else []
+        if not any(child.name in COST_FOLDERS for child in children):
+            (costs if root.rstrip("/").rpartition("/")[2] in COST_FOLDERS else metrics).append(root)
+            continue
+        for child in children:
+            (costs if child.name in COST_FOLDERS else metrics).append(str(child))
+    return tuple(metrics), tuple(costs)

@@ -1,0 +1,148 @@
+"""The only reader of the environment and of chipledger.toml; below the edges values are passed, not looked up.
+
+Order: CHIPLEDGER_* variables, then chipledger.toml in the current folder (or CHIPLEDGER_CONFIG), then the defaults.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from pipeline.errors import UsageError
+from pipeline.home import Home
+
+CONFIG_FILE = "chipledger.toml"
+Listed = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default. Secrets come from the environment alone."""
+
+    model_config = SettingsConfigDict(env_prefix="CHIPLEDGER_", frozen=True, extra="forbid", populate_by_name=True)
+
+    home: Path = Field(Path("ledger"), description="folder of this ledger")
+    now: datetime | None = Field(None, description="fixes the clock (ISO 8601, UTC where no offset is given)")
+    inbox: Listed = Field((), description="folders or s3:// prefixes that are swept, separated by commas")
+    workloads: Path = Field(Path("workloads.toml"), description="attribution rules; optional")
+    regions: Listed = Field((), description="AWS regions whose CloudWatch Neuron metrics are pulled; none = not pulled")
+    cost_explorer: bool = Field(False, description="pull Cost Explorer (0.01 USD per request)")
+    cost_explorer_accounts: Listed = Field((), description="accounts to pull; none = every linked account")
+    slack_channel: str = Field("", description="channel for alerts")
+    slack_base_url: str = Field("https://slack.com/api/", description="Slack Web API")
+    slack_token: SecretStr = Field(
+        SecretStr(""), validation_alias=AliasChoices("SLACK_BOT_TOKEN"), description="SLACK_BOT_TOKEN, environment only"
+    )
+    memory_limit: str = Field("2GB", description="DuckDB's memory limit")
+    threads: int | None = Field(None, ge=1, description="DuckDB's threads; all cores where unset")
+    lock_wait_seconds: float = Field(60.0, ge=0, description="how long to wait for another writer")
+
+    @field_validator("inbox", "regions", "cost_explorer_accounts", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("now")
+    @classmethod
+    def _utc(cls, value: datetime | None) -> datetime | None:
+        return None if value is None else as_utc(value)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the TOML file."""
+        path = Path(os.environ.get("CHIPLEDGER_CONFIG", CONFIG_FILE))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
+
+    @property
+    def place(self) -> Home:
+        """The folders of this ledger."""
+        return Home(self.home.absolute())
+
+    @property
+    def has_slack(self) -> bool:
+        """A token and a channel are set."""
+        return bool(self.slack_token.get_secret_value() and self.slack_channel)
+
+    def as_environment(self) -> dict[str, str]:
+        """The same settings as CHIPLEDGER_* variables, for what reads the environment itself; secrets are left out."""
+        values = self.model_dump(exclude={"slack_token"})
+        texts = {"home": str(self.place.root), "workloads": str(self.workloads.absolute())}
+        for name, value in values.items():
+            if value is not None and name not in texts:
+                texts[name] = ",".join(value) if isinstance(value, tuple) else _as_text(value)
+        return {f"CHIPLEDGER_{name.upper()}": text for name, text in texts.items()}
+
+    def clock(self) -> datetime:
+        """The data clock: CHIPLEDGER_NOW, or the time it is, in UTC."""
+        return self.now or datetime.now(UTC)
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def as_utc(value: datetime) -> datetime:
+    """Read a naive time as UTC and turn every other one into it."""
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def parse_time(text: str, what: str) -> datetime:
+    """An ISO 8601 time as UTC; raises UsageError naming `what` for anything else."""
+    try:
+        return as_utc(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise UsageError(f"{what}: {text!r} is not a time; write 2026-11-18T00:00:00Z") from error
+
+
+def load(**overrides: Any) -> Settings:
+    """Read all settings once; raises UsageError naming each wrong one and where it came from."""
+    _refuse_secrets_in_file()
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = "; ".join(f"{_setting_name(part['loc'])}: {part['msg']}" for part in error.errors())
+        raise UsageError(f"settings: {lines} (read from CHIPLEDGER_* and {_config_path()})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{_config_path()}: not valid TOML: {error}") from error
+
+
+def _config_path() -> Path:
+    return Path(os.environ.get("CHIPLEDGER_CONFIG", CONFIG_FILE))
+
+
+def _setting_name(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "settings"
+
+
+def _refuse_secrets_in_file() -> None:
+    path = _config_path()
+    if not path.is_file():
+        return
+    try:
+        keys = {key.lower() for key in tomllib.loads(path.read_text("utf-8"))}
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    if secrets := sorted(key for key in keys if "token" in key or "secret" in key or "password" in key):
+        raise UsageError(
+            f"{path}: {', '.join(secrets)}: secrets belong in the environment (SLACK_BOT_TOKEN), not in a file"
+        )

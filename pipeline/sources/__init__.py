@@ -1,0 +1,20 @@
+"""One file, one supplier: what reads which format. Formats with a file of their own to find (CUR) are not listed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from pipeline.sources.base import Reader
+
+READER_MODULES = {
+    "neuron_monitor": "pipeline.sources.neuron_monitor",
+    "dcgm": "pipeline.sources.dcgm",
+    "inventory": "pipeline.sources.inventory",
+    "cost_explorer": "pipeline.sources.cost_explorer_files",
+}
+
+
+def reader_of(source: str) -> Reader:
+    """The reader of a detected format; its module is imported at first use."""
+    return cast("Reader", import_module(READER_MODULES[source]).read)

@@ -1,0 +1,95 @@
+"""One AWS call: what its failures mean to the reader, and what the calls of a pull cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+from pipeline.errors import SourceError
+
+Answer = TypeVar("Answer")
+
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"})
+WRONG_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+THROTTLED = frozenset(
+    {"LimitExceededException", "RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
+)
+UNAVAILABLE = frozenset(
+    {
+        "DataUnavailableException",
+        "InternalServiceFault",
+        "InternalServiceError",
+        "InternalFailure",
+        "ServiceUnavailable",
+    }
+)
+
+
+@dataclass
+class ApiSpend:
+    """What a pull asked of AWS and what AWS charges for it; the caller shows or stores it.
+
+    `requests` counts calls, `billed_units` what the price is per (requests for Cost Explorer, metrics asked for in
+    GetMetricData), `usd_per_unit` that price.
+    """
+
+    usd_per_unit: Decimal
+    requests: int = 0
+    billed_units: int = 0
+
+    @property
+    def usd(self) -> Decimal:
+        """Predicted charge in USD at list price."""
+        return self.usd_per_unit * self.billed_units
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's own name of a refusal, e.g. `ValidationException`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def call(
+    operation: Callable[[], Answer], *, permission: str, place: str, passing: frozenset[str] = frozenset()
+) -> Answer:
+    """The operation's answer; every failure becomes a SourceError that says what to do.
+
+    `permission` is the IAM action (`ce:GetCostAndUsage`), `place` what was asked of whom. Refusals whose code is in
+    `passing` come through as ClientError, for a caller that has an answer to them.
+    """
+    try:
+        return operation()
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise SourceError(f"{place}: {error}; set AWS_PROFILE or AWS_ACCESS_KEY_ID and its secret") from error
+    except ClientError as error:
+        if error_code(error) in passing:
+            raise
+        raise SourceError(f"{place}: {error}; {_advice(error_code(error), permission)}") from error
+    except BotoCoreError as error:
+        raise SourceError(f"{place}: {error}; check network, region and AWS_ENDPOINT_URL, then run again") from error
+
+
+def _advice(code: str, permission: str) -> str:
+    if code in DENIED:
+        return f"allow {permission} to this identity, then run again"
+    if code in WRONG_CREDENTIALS:
+        return "the credentials are wrong or have expired: renew them, then run again"
+    if code in THROTTLED:
+        return f"AWS throttles {permission}: run again in some minutes, or ask for a shorter window"
+    if code in UNAVAILABLE:
+        return "AWS cannot answer now: run again later"
+    return "AWS refuses the request itself: report it with this line"

@@ -1,0 +1,50 @@
+"""The AWS clients that pulls need, from the ordinary AWS settings; the one place where their retries are set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.sources.aws_calls import call
+
+if TYPE_CHECKING:
+    from mypy_boto3_ce import CostExplorerClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+
+COST_EXPLORER_REGION = "us-east-1"
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+
+
+def cloudwatch(region: str) -> CloudWatchClient:
+    """A CloudWatch client of one region."""
+    client: CloudWatchClient = _client("cloudwatch", region)
+    return client
+
+
+def cost_explorer() -> CostExplorerClient:
+    """A Cost Explorer client; the service has one endpoint, in us-east-1."""
+    client: CostExplorerClient = _client("ce", COST_EXPLORER_REGION)
+    return client
+
+
+def account_id(region: str) -> str:
+    """The account these credentials belong to; raises SourceError saying what to mend."""
+    client = _client("sts", region)
+    answer = call(client.get_caller_identity, permission="sts:GetCallerIdentity", place=f"AWS identity ({region})")
+    return str(answer["Account"])
+
+
+def list_some_metrics(region: str) -> None:
+    """One free request that proves reachability and cloudwatch:ListMetrics; raises SourceError."""
+    client = cloudwatch(region)
+    call(lambda: client.list_metrics(), permission="cloudwatch:ListMetrics", place=f"CloudWatch {region}")
+
+
+def _client(service: str, region: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        retries={"mode": "adaptive", "max_attempts": 5}, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
+    )
+    return boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]

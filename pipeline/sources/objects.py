@@ -1,0 +1,117 @@
+"""Where objects lie: local folders and S3 prefixes, listed alike; S3 objects are downloaded before they are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.errors import SourceError, UsageError
+from pipeline.sources.base import SourceObject
+
+S3_SCHEME = "s3://"
+TEMPORARY_ENDINGS = (".tmp", ".part", ".partial", ".crdownload", ".swp", "~")
+
+S3Client: TypeAlias = Any  # boto3 builds its clients at run time; there is no class to name
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object of a listing. `location` is an absolute path or s3://bucket/key; `name` is what people are shown."""
+
+    name: str
+    location: str
+    byte_count: int
+    modified_at: datetime
+
+    @property
+    def is_s3(self) -> bool:
+        """Whether it must be downloaded before it can be read."""
+        return self.location.startswith(S3_SCHEME)
+
+
+def s3_client() -> S3Client:
+    """An S3 client from the ordinary AWS settings."""
+    import boto3
+
+    return boto3.client("s3")
+
+
+def list_objects(root: str, s3: S3Client | None = None) -> list[StoredObject]:
+    """Every object under a file, a folder (recursively) or an s3:// prefix, sorted by name.
+
+    Hidden and temporary files are passed over. A missing path raises UsageError, a failing S3 SourceError.
+    """
+    found = _list_s3(root, s3) if root.startswith(S3_SCHEME) else _list_local(Path(root))
+    return sorted(found, key=lambda stored: stored.name)
+
+
+def fetch(stored: StoredObject, scratch: Path, s3: S3Client | None = None) -> SourceObject:
+    """The object as a local file: itself, or downloaded into `scratch` (its time is then known, not guessed)."""
+    if not stored.is_s3:
+        return SourceObject(stored.name, Path(stored.location), stored.modified_at, modified_is_known=False)
+    path = scratch / f"{len(os.listdir(scratch)):06d}"
+    bucket, key = _bucket_and_key(stored.location)
+    try:
+        (s3 or s3_client()).download_file(bucket, key, str(path))
+    except (ClientError, BotoCoreError) as error:
+        raise SourceError(f"{stored.location} cannot be downloaded: {error}; check s3:GetObject for it") from error
+    return SourceObject(stored.name, path, stored.modified_at, modified_is_known=True)
+
+
+def find_object(location: str, name: str, s3: S3Client | None = None) -> StoredObject | None:
+    """The object at exactly this location, or None; `name` becomes its shown name."""
+    if location.startswith(S3_SCHEME):
+        matches = (stored for stored in _list_s3(location, s3) if stored.location == location)
+        return next(matches, None)
+    path = Path(location)
+    return _local(path, name) if path.is_file() else None
+
+
+def _list_local(root: Path) -> Iterator[StoredObject]:
+    if root.is_file():
+        yield _local(root, root.name)
+        return
+    if not root.is_dir():
+        raise UsageError(f"{root} is neither a file nor a folder; give an existing path or an s3:// prefix")
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in sorted(files):
+            path = Path(folder) / file
+            if not _is_passed_over(file) and path.is_file():
+                yield _local(path, path.relative_to(root).as_posix())
+
+
+def _local(path: Path, name: str) -> StoredObject:
+    status = path.stat()
+    modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
+    return StoredObject(name, str(path.resolve()), status.st_size, modified_at)
+
+
+def _is_passed_over(file: str) -> bool:
+    return file.startswith(".") or file.endswith(TEMPORARY_ENDINGS)
+
+
+def _list_s3(root: str, s3: S3Client | None) -> Iterator[StoredObject]:
+    bucket, prefix = _bucket_and_key(root)
+    if not bucket:
+        raise UsageError(f"{root} names no bucket; write s3://bucket/prefix")
+    try:
+        for page in (s3 or s3_client()).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for entry in page.get("Contents", []):
+                location = f"{S3_SCHEME}{bucket}/{entry['Key']}"
+                file = entry["Key"].rpartition("/")[2]
+                if file and not _is_passed_over(file):
+                    yield StoredObject(location, location, entry["Size"], entry["LastModified"].astimezone(UTC))
+    except (ClientError, BotoCoreError) as error:
+        raise SourceError(f"{root} cannot be listed: {error}; check the bucket's name and s3:ListBucket") from error
+
+
+def _bucket_and_key(location: str) -> tuple[str, str]:
+    bucket, _, key = location.removeprefix(S3_SCHEME).partition("/")
+    return bucket, key

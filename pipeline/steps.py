@@ -1,0 +1,201 @@
+"""The steps of a pass, shared by `chipledger run` and the DAG tasks: settings and the time in, a result out.
+
+Each opens the warehouse only while it needs it. Telling people is alerts.steps, one layer up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pipeline import attribution, checks
+from pipeline import build as builder
+from pipeline import publish as publisher
+from pipeline.errors import UsageError
+from pipeline.home import split_by_kind
+from pipeline.landing import LandingResult
+from pipeline.models import Models, load_models
+from pipeline.settings import Settings
+from pipeline.warehouse import SQL_DIR, bootstrap, open_warehouse
+
+if TYPE_CHECKING:
+    from pipeline.check_results import CheckReport
+    from pipeline.publish import Published
+    from pipeline.sources.base import IngestOptions
+
+OnObject = Callable[[int, int], None]
+OnModel = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What came of the objects of one sweep or pull, in order; `waiting` are CUR chunks without their Manifest yet."""
+
+    results: tuple[LandingResult, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+    def count(self, status: str) -> int:
+        """How many objects ended as `landed`, `repeat` or `refused`."""
+        return sum(result.status == status for result in self.results)
+
+    @property
+    def refused(self) -> list[LandingResult]:
+        """The objects that were refused, with reason and next step."""
+        return [result for result in self.results if result.status == "refused"]
+
+    @property
+    def rows(self) -> int:
+        """Raw rows that are new."""
+        return sum(result.rows for result in self.results)
+
+    @property
+    def rejects(self) -> int:
+        """Lines that went to raw_rejects."""
+        return sum(result.rejects for result in self.results)
+
+    def __add__(self, other: Ingested) -> Ingested:
+        """Both, in order."""
+        return Ingested(self.results + other.results, self.waiting + other.waiting)
+
+    @property
+    def summary(self) -> str:
+        """One line of counts."""
+        parts = [f"{self.count('landed')} landed ({self.rows:,} rows)", f"{self.count('repeat')} known already"]
+        parts += [f"{self.rejects} lines rejected"] if self.rejects else []
+        parts += [f"{len(self.refused)} refused"] if self.refused else []
+        parts += [f"{len(self.waiting)} chunks wait for their Manifest"] if self.waiting else []
+        return ", ".join(parts)
+
+    def __str__(self) -> str:
+        """The counts, then each refused object with its reason and what to do."""
+        return "\n".join([self.summary, *(f"  {one.object}: {one.reason}; {one.next_step}" for one in self.refused)])
+
+
+@dataclass(frozen=True)
+class Built:
+    """How many of the models a build had to touch."""
+
+    rebuilt: int
+    models: int
+
+    def __str__(self) -> str:
+        """One line for a terminal."""
+        if not self.rebuilt:
+            return f"nothing new: all {self.models} models stand"
+        return f"{self.rebuilt} of {self.models} models rebuilt where something changed"
+
+
+@contextmanager
+def warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse of these settings with its raw and state tables in place; every other writer waits meanwhile."""
+    place = settings.place.create()
+    with open_warehouse(
+        place.warehouse,
+        memory_limit=settings.memory_limit,
+        threads=settings.threads,
+        wait_seconds=settings.lock_wait_seconds,
+    ) as conn:
+        bootstrap(conn)
+        yield conn
+
+
+def sweep_roots(settings: Settings) -> tuple[str, ...]:
+    """What is swept: the configured inbox, and the home's landing folder where something lies in it."""
+    landing = settings.place.landing
+    own = (str(landing),) if landing.is_dir() and any(landing.iterdir()) else ()
+    return (*settings.inbox, *own)
+
+
+def require_sources(settings: Settings) -> None:
+    """Raise UsageError naming the settings where nothing tells the pass what to read."""
+    if not (sweep_roots(settings) or settings.regions or settings.cost_explorer):
+        raise UsageError(
+            "no source is configured: set CHIPLEDGER_INBOX (folders, s3:// prefixes), CHIPLEDGER_REGIONS (CloudWatch) "
+            f"or CHIPLEDGER_COST_EXPLORER=true, or put files into {settings.place.landing}; "
+            "to look around first: chipledger run --sample"
+        )
+
+
+def ingest_metrics(settings: Settings, now: datetime, on_object: OnObject | None = None) -> Ingested:
+    """Sweep telemetry and inventory, and pull CloudWatch where regions are set."""
+    from pipeline.pulls import pull_cloudwatch
+
+    roots, _ = split_by_kind(sweep_roots(settings))
+    swept = ingest(settings, roots, now, on_object=on_object)
+    return swept + pull_cloudwatch(settings, now) if settings.regions else swept
+
+
+def ingest_costs(settings: Settings, now: datetime, on_object: OnObject | None = None) -> Ingested:
+    """Sweep bills, and pull Cost Explorer where it is wanted."""
+    from pipeline.pulls import pull_cost_explorer
+
+    _, roots = split_by_kind(sweep_roots(settings))
+    swept = ingest(settings, roots, now, on_object=on_object)
+    return swept + pull_cost_explorer(settings, now) if settings.cost_explorer else swept
+
+
+def ingest(
+    settings: Settings,
+    roots: Sequence[str],
+    now: datetime,
+    options: IngestOptions | None = None,
+    on_object: OnObject | None = None,
+) -> Ingested:
+    """Land every object under the given paths or s3:// prefixes; `now` is when they arrived."""
+    if not roots:
+        return Ingested()
+    from pipeline.sources.base import IngestOptions
+    from pipeline.sweep import sweep
+
+    with warehouse(settings) as conn:
+        swept = sweep(conn, roots, options or IngestOptions(), arrived_at=now, on_progress=on_object)
+    return Ingested(swept.results, swept.waiting)
+
+
+def build(settings: Settings, now: datetime, on_model: OnModel | None = None) -> Built:
+    """Apply the attribution rules and rebuild every touched window; `now` dates freshness."""
+    rules = attribution.read_rules(settings.workloads)
+    models = load_models(SQL_DIR)
+    with warehouse(settings) as conn:
+        builder.load_rules(conn, rules)
+        result = builder.build(conn, models, as_of=now, on_progress=on_model)
+    return Built(len(result.rebuilt), len(models))
+
+
+def check(settings: Settings, now: datetime) -> CheckReport:
+    """Judge what the last build replaced; results stand in mart_data_quality."""
+    with warehouse(settings) as conn:
+        return checks.run(conn, load_models(SQL_DIR), now=now)
+
+
+def publish(settings: Settings, now: datetime) -> Published:
+    """Hand out a new snapshot; raises CheckFailed, leaving the last one, while a `fail` check stands."""
+    models = load_models(SQL_DIR)
+    with warehouse(settings) as conn:
+        return publisher.publish(
+            conn, settings.place, models, published_at=now, as_of=now, code_version=version("chipledger")
+        )
+
+
+def validate_batches(settings: Settings, now: datetime) -> CheckReport:
+    """Let great_expectations document the newest batches; never stops publication."""
+    models = load_models(SQL_DIR)
+    with warehouse(settings) as conn:
+        return checks.validate_batches(conn, models, docs_dir=settings.place.root / "docs", now=now)
+
+
+def models_here() -> Models:
+    """The models of this repository."""
+    return load_models(SQL_DIR)
+
+
+def code_root() -> Path:
+    """The folder that holds sql/ and dags/."""
+    return SQL_DIR.parent

@@ -1,0 +1,113 @@
+"""Which windows a landing touched, beyond its own rows: what the next build must rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.sources.cur import billing_month
+from pipeline.staged import Staged, TableRows, registered
+from pipeline.windows import HOUR, Window, floor_hour, merge
+
+# What tells one series of samples from another, per table whose samples stand for the gap before them.
+SERIES_KEYS = {
+    "raw_dcgm_samples": ("hostname", "gpu_uuid", "gpu_index", "gpu_instance_id"),
+    "raw_neuron_reports": ("instance_id",),
+    "raw_cloudwatch_samples": ("instance_id", "metric_name", "neuron_device", "neuron_core"),
+}
+FOLLOWERS = {
+    "raw_dcgm_samples": ("raw_dcgm_samples",),
+    "raw_neuron_reports": ("raw_neuron_reports", "raw_neuron_cores", "raw_neuron_owners", "raw_neuron_devices"),
+    "raw_cloudwatch_samples": ("raw_cloudwatch_samples",),
+}
+_SCHEMA = pa.schema(
+    [("table_name", pa.string())] + [(name, pa.timestamp("us", tz="UTC")) for name in ("start_at", "end_at")]
+)
+
+
+class Touched:
+    """Windows per raw table, gathered over one transaction."""
+
+    def __init__(self) -> None:
+        """Begin with nothing touched."""
+        self._windows: dict[str, set[Window]] = {}
+
+    def add(self, table: str, window: Window) -> None:
+        """Note that rows of `table` in `window` appeared, vanished or changed their meaning."""
+        self._windows.setdefault(table, set()).add(window)
+
+    def find_neighbours(self, conn: duckdb.DuckDBPyConnection, tables: Iterable[TableRows]) -> None:
+        """Note the hour of each next sample after rows that arrive out of order: the gap it stands for changes.
+
+        Call before the rows are inserted. Rows in time order cost one look at the table's statistics.
+        """
+        for staged in tables:
+            keys = SERIES_KEYS.get(staged.name)
+            if keys is None:
+                continue
+            with registered(conn, "landing_rows", staged.rows):
+                hours = [floor_hour(next_at) for next_at in _next_samples(conn, staged.name, keys)]
+            for table in FOLLOWERS[staged.name]:
+                for hour in hours:
+                    self.add(table, Window(hour, hour + HOUR))
+
+    def write(self, conn: duckdb.DuckDBPyConnection, deliveries: Sequence[Staged]) -> None:
+        """Insert the windows into state_touched, once each; call after the ledger holds the deliveries."""
+        for staged in deliveries:
+            for table, window in staged.spans.items():
+                self.add(table, window)
+        for export_name, period in sorted(_exports(deliveries)):
+            for window in _restated(conn, export_name, period):
+                self.add("raw_cur_lines", window)
+        rows = [
+            {"table_name": table, "start_at": window.start_at, "end_at": window.end_at}
+            for table, windows in sorted(self._windows.items())
+            for window in merge(windows)
+        ]
+        with registered(conn, "landing_touched", pa.Table.from_pylist(rows, _SCHEMA)):
+            conn.execute(
+                "insert into state_touched by name select * from landing_touched "
+                "except select table_name, start_at, end_at from state_touched"
+            )
+
+
+def _next_samples(conn: duckdb.DuckDBPyConnection, table: str, keys: tuple[str, ...]) -> list[datetime]:
+    first = conn.execute(
+        f"select min(sample_at) from landing_rows having exists (select 1 from {table} where sample_at > "
+        "(select min(sample_at) from landing_rows))"
+    ).fetchall()
+    if not first:
+        return []
+    same = " and ".join(f"ours.{key} = theirs.{key}" for key in keys)
+    names = ", ".join(keys)
+    found = conn.execute(
+        f"with ours as (select delivery_id, {names}, max(sample_at) as last_at from landing_rows "
+        f"group by delivery_id, {names}), "
+        f"theirs as (select {names}, sample_at from {table} where sample_at > ?) "
+        "select distinct date_trunc('hour', theirs.sample_at) as next_at from ours "
+        f"asof join theirs on {same} and ours.last_at < theirs.sample_at order by next_at",
+        list(first[0]),
+    ).fetchall()
+    return [next_at for (next_at,) in found]
+
+
+def _exports(deliveries: Sequence[Staged]) -> set[tuple[str, date]]:
+    infos = (staged.info for staged in deliveries)
+    return {
+        (i.export_name, i.billing_period) for i in infos if i.export_name is not None and i.billing_period is not None
+    }
+
+
+def _restated(conn: duckdb.DuckDBPyConnection, export_name: str, period: date) -> list[Window]:
+    """The month of a cost delivery, and the time of every delivery of the same export and month: those rows vanish."""
+    first, after = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in billing_month(period))
+    spans = conn.execute(
+        "select min(event_start_at), max(event_end_at) from raw_deliveries "
+        "where export_name = ? and billing_period = ?",
+        [export_name, period],
+    ).fetchall()
+    delivered = [Window(start.astimezone(UTC), end.astimezone(UTC)) for start, end in spans if start is not None]
+    return [Window(first, after), *delivered]

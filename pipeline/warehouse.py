@@ -1,0 +1,123 @@
+"""The warehouse file: one writer, UTC, bounded memory; and the tables that exist before any model."""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipeline.errors import WarehouseLocked
+from pipeline.headers import comment_sql, parse_header
+
+SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
+LOCK_RETRY_SECONDS = 0.2
+MOMENT = "TIMESTAMP WITH TIME ZONE"
+# While it keeps insertion order, DuckDB 2.0.0 can hide a large insert from later statements of the same transaction.
+SHOW_OWN_ROWS = "set preserve_insertion_order = false"
+
+Config = dict[str, str | bool | int | float | list[str]]
+
+
+@contextmanager
+def open_warehouse(
+    path: Path, *, memory_limit: str = "2GB", threads: int | None = None, wait_seconds: float = 60
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse for writing, in UTC; another writer is waited for up to `wait_seconds`.
+
+    Raises `WarehouseLocked` naming the process that holds the file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    config: Config = {"memory_limit": memory_limit}
+    if threads is not None:
+        config["threads"] = threads
+    conn = _connect(path, config, wait_seconds)
+    try:
+        conn.execute("set TimeZone = 'UTC'")
+        conn.execute(SHOW_OWN_ROWS)
+        yield conn
+    finally:
+        conn.close()
+
+
+def _connect(path: Path, config: Config, wait_seconds: float) -> duckdb.DuckDBPyConnection:
+    give_up_at = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return duckdb.connect(path, config=config)
+        except duckdb.IOException as error:
+            if "lock on file" not in str(error):
+                raise
+            if time.monotonic() >= give_up_at:
+                raise WarehouseLocked(_lock_message(path, str(error), wait_seconds)) from error
+        time.sleep(LOCK_RETRY_SECONDS)
+
+
+def _lock_message(path: Path, error: str, wait_seconds: float) -> str:
+    found = re.search(r"held in (.+?) \(PID (\d+)\)", error)
+    holder = f"process {found[2]} ({Path(found[1]).name})" if found else "another process"
+    return (
+        f"{path} is held by {holder}, still after {wait_seconds:g} s; "
+        f"let it finish or stop it, then run the command again"
+    )
+
+
+def scalar(conn: duckdb.DuckDBPyConnection, sql: str, params: Sequence[object] = ()) -> Any:
+    """The single value of the first row; LookupError when the query gives no row."""
+    rows = conn.execute(sql, list(params)).fetchall()  # a fetchone would leave the connection busy
+    if not rows:
+        raise LookupError(f"no row from: {sql}")
+    return rows[0][0]
+
+
+def utc_rows(conn: duckdb.DuckDBPyConnection, sql: str, params: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    """All rows, with every TIMESTAMPTZ as an aware datetime in UTC (DuckDB's own conversion would need pytz)."""
+    relation = conn.sql(sql, params=list(params))
+    names = ['"' + name.replace('"', '""') + '"' for name in relation.columns]
+    moments = [name for name, kind in zip(names, relation.types, strict=True) if str(kind) == MOMENT]
+    plain = ", ".join(f"timezone('UTC', {name})" if name in moments else name for name in names)
+    return [
+        tuple(value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for value in row)
+        for row in relation.project(plain).fetchall()
+    ]
+
+
+def existing_tables(conn: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Name → kind (`table` or `view`) of everything in the warehouse's main schema."""
+    rows = conn.execute(
+        "select table_name, 'table' from duckdb_tables() where database_name = current_database() and not internal "
+        "and not temporary union all select view_name, 'view' from duckdb_views() "
+        "where database_name = current_database() and not internal and not temporary"
+    ).fetchall()
+    return {str(name): str(kind) for name, kind in rows}
+
+
+@contextmanager
+def transaction(conn: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what happens inside; whatever ends it early leaves nothing behind."""
+    conn.execute(SHOW_OWN_ROWS)
+    conn.begin()
+    is_done = False
+    try:
+        yield
+        conn.commit()
+        is_done = True
+    finally:
+        if not is_done:
+            conn.rollback()
+
+
+def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR) -> None:
+    """Create every raw and state table that is missing, with its comments; the rest stays untouched."""
+    existing = existing_tables(conn)
+    missing = [path for path in sorted((sql_dir / "raw").glob("*.sql")) if path.stem not in existing]
+    if not missing:
+        return
+    with transaction(conn):
+        for path in missing:
+            header = parse_header(path)
+            conn.execute(header.sql)
+            conn.execute(comment_sql(header.name, "table", header.purpose, header.columns))

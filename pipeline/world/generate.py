@@ -1,0 +1,76 @@
+"""Write a world: wire formats under `landing`, what is true under `truth`, and the options beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.world.cost_explorer import cost_explorer_files
+from pipeline.world.cur import write_exports
+from pipeline.world.dcgm import dcgm_files
+from pipeline.world.findings import IdleRun, idle_findings, idle_runs, spike_findings
+from pipeline.world.inventory import inventory_files
+from pipeline.world.neuron_monitor import neuron_files
+from pipeline.world.options import WorldOptions
+from pipeline.world.telemetry import Telemetry
+from pipeline.world.truth import true_costs
+from pipeline.world.truth_files import truth_tables
+from pipeline.world.usage import Usage, add_usage
+from pipeline.world.world import World, simulate
+from pipeline.world.writer import write_gzip, write_json, write_json_lines, write_parquet
+
+# What is being written, steps done, steps in all.
+Progress = Callable[[str, int, int], None]
+
+
+def generate(options: WorldOptions, out: Path, on_progress: Progress | None = None) -> None:
+    """Simulate a world and write it to `out/landing`, `out/truth` and `out/world.json`.
+
+    Refuses a folder that already holds landing files of another world: the bill of two worlds would mix.
+    """
+    landing = out / "landing"
+    if landing.exists() and any(landing.iterdir()):
+        raise FileExistsError(f"{landing} is not empty; choose another folder or remove it first")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "world.json").write_text(options.to_json())
+    world = simulate(options)
+    usage, runs = _write_telemetry(world, landing, on_progress or _silent)
+    for name, records in inventory_files(options, world.fleet):
+        write_json_lines(landing / "inventory" / name, records)
+    for _ in write_exports(options, world.fleet, world.lines, landing):
+        pass
+    for name, page in cost_explorer_files(options, world.fleet, world.lines):
+        write_json(landing / "cost_explorer" / name, page)
+    truth = true_costs(world.fleet, world.lines, usage)
+    findings = idle_findings(runs, truth.boxes) + spike_findings(world.lines)
+    for name, table in truth_tables(truth, usage, findings):
+        write_parquet(out / "truth" / name, table)
+
+
+def _silent(label: str, done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def _write_telemetry(world: World, landing: Path, on_progress: Progress) -> tuple[Usage, list[IdleRun]]:
+    """One node at a time, so that memory holds one node's samples whatever the size of the world."""
+    usage = Usage()
+    runs: list[IdleRun] = []
+    nodes = world.fleet.nodes
+    for done, node in enumerate(nodes):
+        on_progress(node.role, done, len(nodes))
+        telemetry = world.telemetry(node)
+        if len(telemetry.at):
+            add_usage(usage, telemetry)
+            runs.extend(idle_runs(telemetry))
+            _write_node(world.options, telemetry, landing)
+    on_progress("bill", len(nodes), len(nodes))
+    return usage, runs
+
+
+def _write_node(options: WorldOptions, telemetry: Telemetry, landing: Path) -> None:
+    if telemetry.node.spec.vendor == "neuron":
+        for name, text in neuron_files(telemetry, options.interval_seconds):
+            write_gzip(landing / "neuron_monitor" / name, text)
+    else:
+        for name, text in dcgm_files(telemetry, options.seed):
+            write_gzip(landing / "dcgm" / name, text)

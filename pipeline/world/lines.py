@@ -1,0 +1,102 @@
+"""A line of the bill, with money as whole units of 1e-10 USD, so that every sum is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+UNITS_PER_USD = 10**10
+
+USAGE = "Usage"
+SP_COVERED = "SavingsPlanCoveredUsage"
+SP_NEGATION = "SavingsPlanNegation"
+SP_RECURRING = "SavingsPlanRecurringFee"
+FEE = "Fee"
+TAX = "Tax"
+CREDIT = "Credit"
+REFUND = "Refund"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line item over [start, end) epoch seconds. Money in units of 1e-10 USD, `amount` in its own usage unit.
+
+    `list_cost` is None where no public price exists. `sp_effective` is set on covered usage; `commitment` and `used`
+    on the recurring fee of a Savings Plan.
+    """
+
+    start: int
+    end: int
+    account_id: str
+    record_type: str
+    product: str
+    usage_type: str
+    operation: str
+    resource_id: str
+    instance_type: str
+    region: str
+    amount: Decimal
+    unblended: int
+    list_cost: int | None = None
+    sp_effective: int | None = None
+    commitment: int | None = None
+    used: int | None = None
+    description: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def effective(self) -> int:
+        """Cost after commitments, by the table of the contract."""
+        if self.record_type == SP_COVERED:
+            return self.sp_effective or 0
+        if self.record_type == SP_NEGATION:
+            return 0
+        if self.record_type == SP_RECURRING:
+            return (self.commitment or 0) - (self.used or 0)
+        return self.unblended
+
+    @property
+    def is_box(self) -> bool:
+        """Whether it bills a running instance."""
+        runs = self.record_type in (USAGE, SP_COVERED)
+        return (
+            runs and self.resource_id.startswith("i-") and ("BoxUsage" in self.usage_type or "Spot" in self.usage_type)
+        )
+
+
+def units(usd_amount: Decimal) -> int:
+    """USD as whole units of 1e-10, half up."""
+    return int((usd_amount * UNITS_PER_USD).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def for_seconds(units_per_hour: int, seconds: int) -> int:
+    """The cost of some seconds at an hourly rate, half up."""
+    return (units_per_hour * seconds * 2 + 3600) // 7200
+
+
+def hours(seconds: int) -> Decimal:
+    """Seconds as hours with the ten decimals of a bill."""
+    return (Decimal(seconds) / 3600).quantize(Decimal("1e-10"), ROUND_HALF_UP)
+
+
+def usd(amount: int) -> Decimal:
+    """Units as USD, exact, ten decimals."""
+    return Decimal(amount).scaleb(-10)
+
+
+def split(amount: int, weights: Sequence[int]) -> list[int]:
+    """Divide an amount by weights: every part within one unit of its share, the parts sum to the amount.
+
+    Largest remainder first; equal remainders go to the earlier part. All-zero weights are refused.
+    """
+    total = sum(weights)
+    if total <= 0:
+        raise ValueError(f"cannot split {amount} over weights {list(weights)}: their sum must be positive")
+    sign, size = (1, amount) if amount >= 0 else (-1, -amount)
+    parts = [size * weight // total for weight in weights]
+    rest = [size * weight % total for weight in weights]
+    order = sorted(range(len(weights)), key=lambda part: (-rest[part], part))
+    for part in order[: size - sum(parts)]:
+        parts[part] += 1
+    return [sign * part for part in parts]

@@ -1,0 +1,104 @@
+"""What a world is made from: its options, and the clock every file of it hangs on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+SECONDS_PER_MINUTE = 60
+SECONDS_PER_HOUR = 3600
+SECONDS_PER_DAY = 86400
+
+END_AT = datetime(2026, 11, 15, tzinfo=UTC)
+END = int(END_AT.timestamp())
+
+# How many copies of the plan's nodes a size holds.
+SIZES = {"S": 1, "M": 4, "L": 20}
+SMALLEST_INTERVAL_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class WorldOptions:
+    """Everything that decides a world's bytes: the same options give the same files.
+
+    `days` of bill end at `END_AT`; telemetry covers the last `telemetry_days` of them (None: all). `interval_seconds`
+    is the spacing of samples and must divide an hour, so that no sample straddles one.
+    """
+
+    seed: int
+    days: int = 35
+    telemetry_days: int | None = None
+    size: str = "S"
+    interval_seconds: int = 60
+    faults: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be simulated truly."""
+        if self.days < 1:
+            raise ValueError(f"a world needs at least one day, not days={self.days}")
+        if self.telemetry_days is not None and not 0 <= self.telemetry_days <= self.days:
+            raise ValueError(f"telemetry_days={self.telemetry_days} must lie between 0 and days={self.days}")
+        if self.size not in SIZES:
+            raise ValueError(f"size={self.size!r} is unknown; choose one of {', '.join(SIZES)}")
+        if self.interval_seconds < SMALLEST_INTERVAL_SECONDS or SECONDS_PER_HOUR % self.interval_seconds:
+            raise ValueError(
+                f"interval_seconds={self.interval_seconds} must divide 3600 and be at least {SMALLEST_INTERVAL_SECONDS}"
+            )
+        if self.faults:
+            raise ValueError(f"no fault class is simulated yet; drop faults={', '.join(self.faults)}")
+
+    @property
+    def start(self) -> int:
+        """First second of the bill, epoch seconds, a UTC midnight."""
+        return END - self.days * SECONDS_PER_DAY
+
+    @property
+    def telemetry_start(self) -> int:
+        """First second that telemetry covers, epoch seconds, a UTC midnight."""
+        days = self.days if self.telemetry_days is None else self.telemetry_days
+        return END - days * SECONDS_PER_DAY
+
+    @property
+    def scale(self) -> int:
+        """Copies of the node plan."""
+        return SIZES[self.size]
+
+    def align(self, at: int) -> int:
+        """The sample boundary at or before an instant."""
+        return at - at % self.interval_seconds
+
+    def to_json(self) -> str:
+        """The text of world.json."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+    @staticmethod
+    def from_json(text: str) -> WorldOptions:
+        """Read world.json back, so that the same world can be simulated again."""
+        fields = json.loads(text)
+        return WorldOptions(**{**fields, "faults": tuple(fields["faults"])})
+
+
+def instant(at: int) -> datetime:
+    """Epoch seconds as an aware UTC datetime."""
+    return datetime.fromtimestamp(at, UTC)
+
+
+def stamp(at: int) -> str:
+    """`YYYYMMDDTHHMMSSZ`, the stamp that names carry."""
+    return instant(at).strftime("%Y%m%dT%H%M%SZ")
+
+
+def iso(at: int) -> str:
+    """`YYYY-MM-DDTHH:MM:SSZ`, as AWS prints instants."""
+    return instant(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def hour_of(at: int) -> int:
+    """The start of the UTC hour that holds an instant."""
+    return at - at % SECONDS_PER_HOUR
+
+
+def day_of(at: int) -> int:
+    """The start of the UTC day that holds an instant."""
+    return at - at % SECONDS_PER_DAY

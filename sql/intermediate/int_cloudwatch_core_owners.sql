@@ -1,0 +1,48 @@
+-- int_cloudwatch_core_owners: who owned each NeuronCore as Container Insights tells it.
+-- grain:  instance_id, sample_at, core_index, owner_id
+-- column: instance_id | EC2 instance id
+-- column: sample_at | end of the period
+-- column: device_index | Neuron device of the core
+-- column: core_index | logical core, numbered over the whole instance
+-- column: owner_id | owner: kind and its parts, separated by the unit separator
+-- column: owner_number | position among the owners of the core, from 1
+-- column: owner_count | owners of the core
+-- column: core_busy_ppm | busy ppm of the core
+-- check:  fail | owner_number between 1 and owner_count | owners of a core are numbered
+-- window: sample_at
+
+with cores as (
+    select
+        *,
+        -- pod figures carry no instance: only a core that one node of the cluster has can be matched
+        count(*) over (partition by account_id, region, cluster, core_index, sample_at) as node_count,
+    from stg_cloudwatch_cores
+    where sample_at >= $start_at and sample_at < $end_at
+),
+
+owners as (
+    select distinct
+        c.host as instance_id,
+        c.sample_at,
+        c.device_index,
+        c.core_index,
+        concat_ws(chr(31), 'pod', p.namespace, p.pod_name, p.container_name) as owner_id,
+        coalesce(c.busy_ppm, 0) as core_busy_ppm,
+    from cores as c
+    join stg_cloudwatch_pods as p using (account_id, region, cluster, core_index, sample_at)
+    where
+        c.node_count = 1
+        and p.sample_at >= $start_at
+        and p.sample_at < $end_at
+)
+
+select
+    instance_id,
+    sample_at,
+    device_index,
+    core_index,
+    owner_id,
+    row_number() over (partition by instance_id, sample_at, core_index order by owner_id) as owner_number,
+    count(*) over (partition by instance_id, sample_at, core_index) as owner_count,
+    core_busy_ppm,
+from owners

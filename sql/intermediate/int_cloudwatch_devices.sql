@@ -1,0 +1,98 @@
+-- int_cloudwatch_devices: one row per Neuron device and CloudWatch period, cores folded into their device.
+-- grain:  instance_id, device_index, sample_at
+-- column: instance_id | EC2 instance id
+-- column: device_index | Neuron device
+-- column: sample_at | end of the period
+-- column: instance_type | EC2 instance type
+-- column: region | AWS region
+-- column: cadence_ms | period, milliseconds
+-- column: logical_core_count | logical NeuronCores of the device, from the cores seen and the type's default
+-- column: busy_ppm | mean over the device's cores of their busy share
+-- column: memory_used_bytes | device memory in use
+-- column: owner_id | the only owner, '' for none, NULL where several share the device
+-- column: held_units | cores held by known owners, in 1/720720ths of the device
+-- column: unknown_units | working cores without an owner, in 1/720720ths of the device
+-- column: owner_busy_units | busy ppm times share units of the only known owner; NULL where several share it
+-- column: flag_bits | quality flags: 1 attribution_unreliable, 8 scale_suspect
+-- check:  fail | busy_ppm is null or busy_ppm between 0 and 1000000 | a device cannot work more than all of the time
+-- window: sample_at
+
+with cores as (
+    select
+        c.*,
+        greatest(
+            count(*) over (partition by c.host, c.device_index, c.sample_at),
+            coalesce(t.logical_cores_per_device, 1)
+        ) as logical_core_count,
+    from stg_cloudwatch_cores as c
+    left join seed_instance_types as t using (instance_type)
+    where c.sample_at >= $start_at and c.sample_at < $end_at
+),
+
+owners as (
+    select
+        instance_id,
+        sample_at,
+        core_index,
+        count(*) as owner_count,
+        min(owner_id) as first_owner_id,
+        max(owner_id) as last_owner_id,
+    from int_cloudwatch_core_owners
+    where sample_at >= $start_at and sample_at < $end_at
+    group by instance_id, sample_at, core_index
+),
+
+owned as (
+    select
+        cores.*,
+        720720 // cores.logical_core_count as core_units,
+        coalesce(owners.owner_count, 0) > 0 as is_owned,
+        owners.first_owner_id,
+        owners.last_owner_id,
+    from cores
+    left join owners
+        on
+            owners.instance_id = cores.host
+            and owners.sample_at = cores.sample_at
+            and owners.core_index = cores.core_index
+),
+
+devices as (
+    select
+        host as instance_id,
+        device_index,
+        sample_at,
+        max(instance_type) as instance_type,
+        max(region) as region,
+        max(period_ms) as cadence_ms,
+        max(logical_core_count) as logical_core_count,
+        sum(busy_ppm) // max(logical_core_count) as busy_ppm,
+        sum(memory_used_bytes) as memory_used_bytes,
+        min(first_owner_id) as first_owner_id,
+        max(last_owner_id) as last_owner_id,
+        coalesce(sum(core_units) filter (where is_owned), 0) as held_units,
+        coalesce(sum(core_units) filter (where not is_owned and busy_ppm > 0), 0) as unknown_units,
+        coalesce(sum(busy_ppm * core_units) filter (where is_owned), 0) as owner_busy_units,
+        bool_or(is_scale_suspect) as is_scale_suspect,
+    from owned
+    group by host, device_index, sample_at
+)
+
+select
+    instance_id,
+    device_index,
+    sample_at,
+    instance_type,
+    region,
+    cadence_ms,
+    cast(logical_core_count as integer) as logical_core_count,
+    cast(busy_ppm as bigint) as busy_ppm,
+    cast(memory_used_bytes as bigint) as memory_used_bytes,
+    case when first_owner_id is distinct from last_owner_id then null else coalesce(first_owner_id, '') end
+        as owner_id,
+    cast(held_units as bigint) as held_units,
+    cast(unknown_units as bigint) as unknown_units,
+    cast(case when first_owner_id is distinct from last_owner_id then null else owner_busy_units end as bigint)
+        as owner_busy_units,
+    case when is_scale_suspect then 8 else 0 end + case when unknown_units > 0 then 1 else 0 end as flag_bits,
+from devices

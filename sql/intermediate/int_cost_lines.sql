@@ -1,0 +1,144 @@
+-- int_cost_lines: every line of the bill once, from the one source that speaks for its account and billing period, with its class.
+-- grain:  cost_line_id
+-- column: cost_line_id | line of the bill
+-- column: usage_hour_at | UTC hour in which the line starts
+-- column: usage_date | UTC day in which the line starts
+-- column: span_hours | 1, or 24 for a daily group
+-- column: cost_source | cur or cost_explorer
+-- column: billing_period | first day of the billing period
+-- column: delivered_at | when the supplier made this version
+-- column: account_id | usage account
+-- column: region | AWS region, '' where the line has none
+-- column: record_type | record type of the line
+-- column: usage_type | AWS usage type
+-- column: instance_id | EC2 instance of an instance line, '' elsewhere
+-- column: instance_type | EC2 instance type of an instance line, '' elsewhere
+-- column: chip | chip of that type, other where the line has none
+-- column: line_class | accelerator: spread by device time; else the cost class of the whole line
+-- column: usage_ms | milliseconds of instance time billed by an accelerator line, 0 elsewhere
+-- column: billed_cost_usd | USD as invoiced
+-- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
+-- column: list_cost_usd | USD at public on-demand price; NULL where the line has none
+-- check:  fail | line_class in ('accelerator', 'idle.reserved_unused', 'shared', 'unattributed', 'adjustment') | every line has a class
+-- check:  fail | usage_ms >= 0 | instance time is never negative
+-- check:  warn | query: select 'cur' as cost_source, account_id, billing_period from (select distinct account_id, billing_period from stg_cost_explorer_groups) anti join (select distinct account_id, billing_period from stg_cur_lines) using (account_id, billing_period) | these accounts have Cost Explorer alone: daily precision only
+-- window: usage_hour_at
+
+with cur_periods as (
+    select distinct
+        account_id,
+        billing_period,
+    from stg_cur_lines
+),
+
+lines as (
+    select
+        cost_line_id,
+        usage_hour_at,
+        1 as span_hours,
+        'cur' as cost_source,
+        billing_period,
+        delivered_at,
+        account_id,
+        region,
+        record_type,
+        product_code,
+        usage_type,
+        resource_id,
+        instance_type,
+        usage_amount,
+        billed_cost_usd,
+        effective_cost_usd,
+        list_cost_usd,
+    from stg_cur_lines
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at
+    union all by name
+    select
+        cost_line_id,
+        usage_hour_at,
+        24 as span_hours,
+        'cost_explorer' as cost_source,
+        billing_period,
+        delivered_at,
+        account_id,
+        '' as region,
+        record_type,
+        product_code,
+        usage_type,
+        '' as resource_id,
+        instance_type,
+        usage_amount,
+        billed_cost_usd,
+        effective_cost_usd,
+        cast(null as decimal(38, 10)) as list_cost_usd,
+    from stg_cost_explorer_groups
+    anti join cur_periods using (account_id, billing_period)
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at
+),
+
+kinds as (
+    select
+        lines.*,
+        regexp_matches(lines.usage_type, '(^|[-:])(BoxUsage|SpotUsage|DedicatedUsage)(:|$)') as is_box_usage,
+        regexp_matches(lines.usage_type, '(^|[-:])Unused(Box|Ded)') as is_unused_reservation,
+        regexp_matches(
+            lines.usage_type,
+            'EBS:|VolumeUsage|VolumeIOUsage|SnapshotUsage|DataTransfer|NatGateway|LoadBalancer|LCUUsage|VpcEndpoint'
+            || '|PublicIPv4|TransitGateway|-Bytes$|AmazonEKS'
+        )
+        or lines.product_code in ('AmazonEKS', 'AWSELB', 'AmazonVPC', 'AWSDataTransfer', 'AmazonEFS', 'AmazonFSx')
+        or lines.product_code ilike '%Support%'
+        or regexp_matches(lines.usage_type, '(^|-)Support') as is_shared,
+        coalesce(t.device_count, 0) > 0 as is_accelerated_type,
+        coalesce(t.chip, 'other') as chip,
+    from lines
+    left join seed_instance_types as t using (instance_type)
+),
+
+classes as (
+    select
+        *,
+        case
+            when
+                record_type in ('Credit', 'Refund', 'Tax', 'SavingsPlanNegation', 'SavingsPlanUpfrontFee', 'Rounding')
+                or record_type like '%Discount'
+                then 'adjustment'
+            when record_type in ('RIFee', 'SavingsPlanRecurringFee') or is_unused_reservation
+                then 'idle.reserved_unused'
+            when record_type in ('Usage', 'SavingsPlanCoveredUsage', 'DiscountedUsage')
+                and is_box_usage
+                and is_accelerated_type
+                and (cost_source = 'cost_explorer' or resource_id like 'i-%' or resource_id like '%:instance/i-%')
+                then 'accelerator'
+            when is_shared then 'shared'
+            when record_type = 'Fee' and resource_id like '%:reserved-instances/%' then 'adjustment'
+            else 'unattributed'
+        end as line_class,
+    from kinds
+)
+
+select
+    cost_line_id,
+    usage_hour_at,
+    cast(usage_hour_at as date) as usage_date,
+    span_hours,
+    cost_source,
+    billing_period,
+    delivered_at,
+    account_id,
+    region,
+    record_type,
+    usage_type,
+    case when line_class = 'accelerator' then regexp_extract(resource_id, 'i-[0-9a-f]+') else '' end as instance_id,
+    instance_type,
+    chip,
+    line_class,
+    case
+        when line_class = 'accelerator'
+            then greatest(cast(round(coalesce(usage_amount, 0) * 3600000) as bigint), 0)
+        else 0
+    end as usage_ms,
+    billed_cost_usd,
+    effective_cost_usd,
+    list_cost_usd,
+from classes

@@ -1,0 +1,108 @@
+-- int_neuron_devices: one row per Neuron device and report, cores folded into their device.
+-- grain:  instance_id, device_index, sample_at
+-- column: instance_id | EC2 instance id
+-- column: device_index | Neuron device
+-- column: sample_at | end of the interval that the report covers
+-- column: instance_type | EC2 instance type
+-- column: region | AWS region
+-- column: cadence_ms | sampling period, milliseconds
+-- column: logical_core_count | logical NeuronCores of the device
+-- column: busy_ppm | mean over the device's cores of their busy share; NULL where no core could tell
+-- column: memory_used_bytes | device memory in use
+-- column: uncorrected_error_count | running count of uncorrected memory errors
+-- column: owner_id | the only owner of the device's held cores, '' for none, NULL where several share it
+-- column: held_units | cores held by known owners, in 1/720720ths of the device
+-- column: unknown_units | cores held by runtimes without identity, in 1/720720ths of the device
+-- column: owner_busy_units | busy ppm times share_units of the only known owner; NULL where several share it
+-- column: flag_bits | quality flags: 8 scale_suspect, 16 short_period, 256 time_guessed
+-- check:  fail | busy_ppm is null or busy_ppm between 0 and 1000000 | a device cannot work more than all of the time
+-- check:  fail | held_units + unknown_units <= 720720 | a device cannot be held more than once
+-- window: sample_at
+
+with reports as (
+    select *
+    from stg_neuron_reports
+    where sample_at >= $start_at and sample_at < $end_at
+),
+
+devices as (
+    select
+        reports.*,
+        unnest(range(device_count)) as device_index,
+    from reports
+),
+
+cores as (
+    select
+        r.instance_id,
+        r.sample_at,
+        c.core_index // r.cores_per_device as device_index,
+        -- a report whose counters failed knows nothing; a core that nobody reports is idle
+        case when count(c.busy_ppm) > 0 or not any_value(r.has_group_errors)
+            then coalesce(sum(c.busy_ppm), 0) // any_value(r.cores_per_device)
+        end as busy_ppm,
+        sum(c.memory_used_bytes) as memory_used_bytes,
+        bool_or(c.is_scale_suspect) as is_scale_suspect,
+    from stg_neuron_cores as c
+    join reports as r using (delivery_id, report_number)
+    where c.sample_at >= $start_at and c.sample_at < $end_at
+    group by r.instance_id, r.sample_at, c.core_index // r.cores_per_device
+),
+
+owners as (
+    select
+        instance_id,
+        sample_at,
+        device_index,
+        min(owner_id) filter (where owner_id <> '') as first_owner_id,
+        max(owner_id) filter (where owner_id <> '') as last_owner_id,
+        coalesce(sum(share_units) filter (where owner_id <> ''), 0) as held_units,
+        coalesce(sum(share_units) filter (where owner_id = ''), 0) as unknown_units,
+        coalesce(sum(busy_ppm_units) filter (where owner_id <> ''), 0) as owner_busy_units,
+    from int_neuron_core_owners
+    where sample_at >= $start_at and sample_at < $end_at
+    group by instance_id, sample_at, device_index
+),
+
+ecc as (
+    select
+        delivery_id,
+        report_number,
+        device_index,
+        uncorrected_error_count,
+    from stg_neuron_ecc
+    where sample_at >= $start_at and sample_at < $end_at
+)
+
+select
+    d.instance_id,
+    cast(d.device_index as integer) as device_index,
+    d.sample_at,
+    d.instance_type,
+    d.region,
+    d.cadence_ms,
+    d.cores_per_device as logical_core_count,
+    cast(
+        case
+            when c.device_index is not null then c.busy_ppm
+            when d.runtime_count > 0 and d.has_group_errors then null
+            else 0
+        end as bigint
+    ) as busy_ppm,
+    cast(coalesce(c.memory_used_bytes, 0) as bigint) as memory_used_bytes,
+    coalesce(ecc.uncorrected_error_count, 0) as uncorrected_error_count,
+    case when o.first_owner_id is distinct from o.last_owner_id then null else coalesce(o.first_owner_id, '') end
+        as owner_id,
+    cast(coalesce(o.held_units, 0) as bigint) as held_units,
+    cast(coalesce(o.unknown_units, 0) as bigint) as unknown_units,
+    cast(
+        case when o.first_owner_id is distinct from o.last_owner_id then null else coalesce(o.owner_busy_units, 0) end
+        as bigint
+    ) as owner_busy_units,
+    case when coalesce(c.is_scale_suspect, false) then 8 else 0 end
+    + case when d.is_short_period then 16 else 0 end
+    + case when d.is_time_guessed then 256 else 0 end as flag_bits,
+from devices as d
+left join cores as c using (instance_id, sample_at, device_index)
+left join owners as o using (instance_id, sample_at, device_index)
+left join ecc using (delivery_id, report_number, device_index)

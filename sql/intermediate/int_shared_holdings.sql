@@ -1,0 +1,71 @@
+-- int_shared_holdings: the owners of devices that several share at one instant, with their shares.
+-- grain:  source, instance_key, device_key, sample_at, owner_id
+-- column: source | supplier of the sample
+-- column: instance_key | instance id (Neuron) or host label (GPU)
+-- column: device_key | Neuron device number or GPU key, as in the sample
+-- column: sample_at | instant of the sample
+-- column: owner_id | owner: kind and its parts, separated by the unit separator
+-- column: share_units | share of the device in 1/720720ths
+-- column: owner_busy_units | busy ppm times share units of this owner; NULL where the device's work is unknown or follows the share
+-- check:  fail | share_units between 1 and 720720 | a share is a part of one device
+-- window: sample_at
+
+with neuron_shared as (
+    select
+        instance_id,
+        device_index,
+        sample_at,
+    from int_neuron_devices
+    where owner_id is null and sample_at >= $start_at and sample_at < $end_at
+),
+
+cloudwatch_shared as (
+    select
+        instance_id,
+        device_index,
+        sample_at,
+        logical_core_count,
+    from int_cloudwatch_devices
+    where owner_id is null and sample_at >= $start_at and sample_at < $end_at
+)
+
+select
+    'neuron_monitor' as source,
+    o.instance_id as instance_key,
+    cast(o.device_index as varchar) as device_key,
+    o.sample_at,
+    o.owner_id,
+    cast(sum(o.share_units) as bigint) as share_units,
+    cast(sum(o.busy_ppm_units) as bigint) as owner_busy_units,
+from int_neuron_core_owners as o
+join neuron_shared using (instance_id, device_index, sample_at)
+where o.owner_id <> '' and o.sample_at >= $start_at and o.sample_at < $end_at
+group by o.instance_id, o.device_index, o.sample_at, o.owner_id
+
+union all
+
+select
+    'cloudwatch' as source,
+    o.instance_id as instance_key,
+    cast(o.device_index as varchar) as device_key,
+    o.sample_at,
+    o.owner_id,
+    cast(sum(720720 // c.logical_core_count // o.owner_count) as bigint) as share_units,
+    cast(sum(o.core_busy_ppm * (720720 // c.logical_core_count // o.owner_count)) as bigint) as owner_busy_units,
+from int_cloudwatch_core_owners as o
+join cloudwatch_shared as c using (instance_id, device_index, sample_at)
+where o.sample_at >= $start_at and o.sample_at < $end_at
+group by o.instance_id, o.device_index, o.sample_at, o.owner_id
+
+union all
+
+select
+    'dcgm' as source,
+    hostname as instance_key,
+    device_key,
+    sample_at,
+    owner_id,
+    share_units,
+    null as owner_busy_units,
+from stg_dcgm_owners
+where sample_at >= $start_at and sample_at < $end_at

@@ -1,0 +1,28 @@
+-- dim_workload: every workload that held an accelerator, and how we know.
+-- grain:  workload_id
+-- column: workload_id | cluster/namespace/kind/name, '-' for unknown parts
+-- column: workload | name
+-- column: team | owning team, '' where no rule names one
+-- column: kind | kind of workload, '-' where unknown
+-- column: cluster | cluster, '-' where unknown
+-- column: namespace | Kubernetes namespace, '-' where none
+-- column: cost_center | cost center, '' where no rule names one
+-- column: attribution_rule | rule:<n> of workloads.toml, owner, pod_name, slurm or runtime_tag
+-- column: first_seen_at | first hour it held an accelerator
+-- column: last_seen_at | last hour it held an accelerator
+-- check:  fail | workload <> '' | a workload has a name
+-- check:  warn | team <> '' | a workload without a team cannot be charged: add a rule to workloads.toml
+
+select
+    workload_id,
+    max(workload) as workload,
+    max(team) as team,
+    max(kind) as kind,
+    max(cluster) as cluster,
+    max(namespace) as namespace,
+    max(cost_center) as cost_center,
+    max(attribution_rule) as attribution_rule,
+    min(usage_hour_at) as first_seen_at,
+    max(usage_hour_at) as last_seen_at,
+from int_owner_workloads
+group by workload_id

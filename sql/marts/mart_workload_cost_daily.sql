@@ -1,0 +1,84 @@
+-- mart_workload_cost_daily: what each workload cost on each chip, per UTC day.
+-- grain:  usage_date, workload_id, chip, cost_status
+-- column: usage_date | UTC day
+-- column: workload_id | workload
+-- column: chip | chip it held
+-- column: cost_status | billed: from a billing delivery
+-- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
+-- column: billed_cost_usd | USD as invoiced
+-- column: device_hours | device-hours held, a MIG instance by its slices
+-- column: busy_device_hours | device-hours of execution; NULL where unknown
+-- column: allocated_unused_cost_usd | effective cost times the part of the held time that did not work; NULL where unknown
+-- column: utilization_ratio | busy over held, 0-1; NULL where unknown
+-- column: cost_per_busy_device_hour_usd | effective cost over busy device-hours; NULL where nothing was busy or unknown
+-- check:  fail | effective_cost_usd >= 0 | a negative workload cost is a lost credit row
+-- check:  fail | utilization_ratio is null or utilization_ratio between 0 and 1 | a ratio is between 0 and 1
+-- check:  warn | device_hours is not null | money without held hours: telemetry was withdrawn after the allocation
+-- window: usage_date
+
+with costs as (
+    select
+        usage_date,
+        workload_id,
+        chip,
+        cost_status,
+        sum(effective_cost_usd) as effective_cost_usd,
+        sum(billed_cost_usd) as billed_cost_usd,
+    from fct_cost_allocated_hourly
+    where
+        cost_class = 'workload'
+        and usage_date >= cast($start_at as date)
+        and usage_date < cast($end_at as date)
+    group by usage_date, workload_id, chip, cost_status
+),
+
+paid_hours as (
+    select
+        usage_hour_at,
+        instance_id,
+        workload_id,
+        any_value(chip) as chip,
+    from int_hour_weights
+    where cost_class = 'workload' and usage_hour_at >= $start_at and usage_hour_at < $end_at
+    group by usage_hour_at, instance_id, workload_id
+),
+
+usage as (
+    select
+        cast(f.usage_hour_at as date) as usage_date,
+        f.workload_id,
+        p.chip,
+        sum(cast(cast(f.held_seconds as decimal(28, 9)) * 1000000000 as hugeint) * a.slice_count // a.device_slice_count) as held_ns,
+        sum(cast(cast(f.busy_seconds as decimal(28, 9)) * 1000000000 as hugeint) * a.slice_count // a.device_slice_count) as busy_ns,
+        sum(cast(cast(f.busy_held_seconds as decimal(28, 9)) * 1000000000 as hugeint) * a.slice_count // a.device_slice_count)
+            as busy_held_ns,
+    from fct_workload_usage_hourly as f
+    join paid_hours as p using (usage_hour_at, instance_id, workload_id)
+    join int_accelerators as a using (accelerator_id, instance_id)
+    where f.usage_hour_at >= $start_at and f.usage_hour_at < $end_at
+    group by cast(f.usage_hour_at as date), f.workload_id, p.chip
+),
+
+measured as (
+    select
+        costs.*,
+        cast(cast(usage.held_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as device_hours,
+        cast(cast(usage.busy_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as busy_device_hours,
+        cast(least(usage.busy_ns / nullif(usage.busy_held_ns, 0), 1) as decimal(9, 6)) as utilization_ratio,
+    from costs
+    left join usage using (usage_date, workload_id, chip)
+)
+
+select
+    usage_date,
+    workload_id,
+    chip,
+    cost_status,
+    cast(effective_cost_usd as decimal(38, 10)) as effective_cost_usd,
+    cast(billed_cost_usd as decimal(38, 10)) as billed_cost_usd,
+    device_hours,
+    busy_device_hours,
+    cast(effective_cost_usd * (1 - utilization_ratio) as decimal(38, 10)) as allocated_unused_cost_usd,
+    utilization_ratio,
+    cast(effective_cost_usd / nullif(busy_device_hours, 0) as decimal(38, 10)) as cost_per_busy_device_hour_usd,
+from measured

@@ -1,0 +1,59 @@
+-- stg_cost_explorer_groups: the daily groups of the newest Cost Explorer pull of every account and day.
+-- grain:  cost_line_id
+-- column: cost_line_id | account, day and group keys
+-- column: usage_hour_at | midnight UTC of the day
+-- column: usage_date | UTC day of the group
+-- column: billing_period | first day of the billing period
+-- column: delivered_at | when it was pulled
+-- column: account_id | linked account
+-- column: record_type | RECORD_TYPE group key
+-- column: product_code | service name where grouped by it
+-- column: usage_type | USAGE_TYPE group key
+-- column: instance_type | instance type named by the group or by its usage type, else ''
+-- column: usage_amount | UsageQuantity (hours for instances); NULL where not asked
+-- column: billed_cost_usd | UnblendedCost
+-- column: effective_cost_usd | NetAmortizedCost where the payer has it, else AmortizedCost
+-- column: is_estimated | AWS still calls the day estimated
+-- check:  fail | billed_cost_usd is not null | a group without a cost cannot be conserved
+-- check:  fail | effective_cost_usd is not null | a group without a cost cannot be conserved
+-- window: usage_hour_at
+
+with pulled as (
+    select
+        g.*,
+        d.delivered_at,
+        max(d.delivered_at) over (partition by g.account_id, g.usage_date) as newest_pull_at,
+    from raw_cost_explorer_groups as g
+    join raw_deliveries as d using (delivery_id)
+    where cast(g.usage_date as timestamptz) >= $start_at and cast(g.usage_date as timestamptz) < $end_at
+),
+
+current_pull as (
+    select *
+    from pulled
+    -- the pages of one pull are seconds apart; an older pull is replaced whole
+    where delivered_at >= newest_pull_at - interval 15 minutes
+    qualify row_number() over (
+        partition by account_id, usage_date, record_type, usage_type, instance_type, service
+        order by delivered_at desc, delivery_id desc, group_number desc
+    ) = 1
+)
+
+select
+    concat_ws('/', 'cost-explorer', account_id, usage_date, record_type, service, usage_type, instance_type)
+        as cost_line_id,
+    cast(usage_date as timestamptz) as usage_hour_at,
+    usage_date,
+    cast(date_trunc('month', usage_date) as date) as billing_period,
+    delivered_at,
+    account_id,
+    record_type,
+    service as product_code,
+    usage_type,
+    coalesce(nullif(instance_type, ''), regexp_extract(usage_type, 'Usage:([a-z0-9-]+\.[a-z0-9-]+)', 1))
+        as instance_type,
+    usage_quantity as usage_amount,
+    unblended_cost as billed_cost_usd,
+    coalesce(net_amortized_cost, amortized_cost, unblended_cost) as effective_cost_usd,
+    estimated as is_estimated,
+from current_pull

@@ -1,0 +1,102 @@
+-- stg_cur_lines: the lines of the current delivery of every CUR 2.0 export and billing period, with their cost bases.
+-- grain:  cost_line_id
+-- column: cost_line_id | export, billing period, start and line id; a line id repeated at that start gets its number
+-- column: usage_hour_at | UTC hour in which the line starts
+-- column: usage_start_at | start of the line
+-- column: usage_end_at | end of the line, exclusive
+-- column: billing_period | first day of the billing period
+-- column: delivered_at | when AWS delivered this version
+-- column: account_id | usage account
+-- column: region | AWS region, '' where the line has none
+-- column: record_type | line_item_line_item_type
+-- column: product_code | AWS product code
+-- column: usage_type | AWS usage type
+-- column: resource_id | resource of the line, '' where it has none
+-- column: instance_type | EC2 instance type, '' where it has none
+-- column: usage_amount | amount in the pricing unit (hours for instances)
+-- column: billed_cost_usd | USD as invoiced (unblended)
+-- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
+-- column: list_cost_usd | USD at public on-demand price; NULL where the line has none
+-- check:  fail | usage_end_at is null or usage_end_at >= usage_start_at | a line cannot end before it starts
+-- check:  fail | billed_cost_usd is not null | a line without a cost cannot be conserved
+-- check:  fail | effective_cost_usd is not null | a line without a cost cannot be conserved
+-- window: usage_hour_at
+
+with current_deliveries as (
+    select
+        delivery_id,
+        export_name,
+        delivered_at,
+    from raw_deliveries
+    where source = 'cur'
+    qualify row_number() over (
+        partition by export_name, billing_period
+        order by delivered_at desc, delivery_id desc
+    ) = 1
+),
+
+lines as (
+    select
+        l.*,
+        d.delivered_at,
+        concat_ws(
+            '/',
+            d.export_name,
+            strftime(l.billing_period, '%Y-%m'),
+            strftime(l.usage_start_at, '%Y%m%dT%H%M%SZ'),
+            coalesce(nullif(l.line_item_id, ''), 'line-' || l.line_number)
+        ) as line_key,
+        -- net columns carry private discounts; billed stays gross because the discount lines are billed too
+        coalesce(l.net_unblended_cost, l.unblended_cost) as net_unblended_usd,
+        l.record_type in ('EdpDiscount', 'PrivateRateDiscount') and l.has_net_columns as is_in_net_costs,
+    from raw_cur_lines as l
+    join current_deliveries as d using (delivery_id)
+    where l.usage_start_at >= $start_at and l.usage_start_at < $end_at
+),
+
+numbered as (
+    select
+        *,
+        row_number() over (partition by line_key order by line_number) as occurrence,
+    from lines
+),
+
+costed as (
+    select
+        *,
+        case
+            when is_in_net_costs then 0
+            when record_type = 'SavingsPlanCoveredUsage' then coalesce(net_sp_effective_cost, sp_effective_cost)
+            when record_type = 'SavingsPlanNegation' then 0
+            when record_type = 'SavingsPlanRecurringFee' then sp_total_commitment - sp_used_commitment
+            when record_type = 'SavingsPlanUpfrontFee' then 0
+            when record_type = 'DiscountedUsage'
+                then coalesce(net_reservation_effective_cost, reservation_effective_cost)
+            when record_type = 'RIFee'
+                then coalesce(reservation_unused_amortized_upfront_fee, 0)
+                    + coalesce(reservation_unused_recurring_fee, 0)
+            when record_type = 'Fee' and resource_id like '%:reserved-instances/%' then 0
+            else net_unblended_usd
+        end as effective_usd,
+    from numbered
+)
+
+select
+    case when occurrence = 1 then line_key else line_key || '#' || occurrence end as cost_line_id,
+    date_trunc('hour', usage_start_at) as usage_hour_at,
+    usage_start_at,
+    usage_end_at,
+    billing_period,
+    delivered_at,
+    account_id,
+    region,
+    record_type,
+    product_code,
+    usage_type,
+    resource_id,
+    instance_type,
+    usage_amount,
+    unblended_cost as billed_cost_usd,
+    cast(coalesce(effective_usd, net_unblended_usd) as decimal(38, 10)) as effective_cost_usd,
+    public_on_demand_cost as list_cost_usd,
+from costed

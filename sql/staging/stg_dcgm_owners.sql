@@ -1,0 +1,68 @@
+-- stg_dcgm_owners: the owners of GPUs that several pods or jobs share, each with an equal share.
+-- grain:  hostname, device_key, sample_at, owner_id
+-- column: hostname | host label of the exporter
+-- column: device_key | GPU as in stg_dcgm_samples
+-- column: sample_at | time of the scrape
+-- column: owner_id | owner: kind and its parts, separated by the unit separator
+-- column: share_units | share of the device in 1/720720ths; the shares of a device and instant sum to 720720
+-- check:  fail | share_units between 1 and 720720 | a share is a part of one device
+-- window: sample_at
+
+with owned as (
+    select
+        s.hostname,
+        case
+            when s.gpu_uuid = '' then coalesce(nullif(s.device, ''), 'nvidia' || s.gpu_index)
+            when s.gpu_uuid like '%00000000' then s.hostname || '/' || s.gpu_uuid
+            else s.gpu_uuid
+        end || case when s.gpu_instance_id = '' then '' else '/GI' || s.gpu_instance_id end as device_key,
+        s.sample_at,
+        case
+            when s.pod <> '' then concat_ws(chr(31), 'pod', s.namespace, s.pod, s.container)
+            else concat_ws(chr(31), 'slurm', s.hpc_job)
+        end as owner_id,
+        (d.observed_at, delivery_id) as delivery_rank,
+    from raw_dcgm_samples as s
+    join raw_deliveries as d using (delivery_id)
+    where s.sample_at >= $start_at and s.sample_at < $end_at and (s.pod <> '' or s.hpc_job <> '')
+),
+
+shared as (
+    select
+        hostname,
+        device_key,
+        sample_at,
+        max(delivery_rank) as newest_rank,
+    from owned
+    group by hostname, device_key, sample_at
+    having count(*) > 1
+),
+
+owners as (
+    select distinct
+        owned.hostname,
+        owned.device_key,
+        owned.sample_at,
+        owned.owner_id,
+    from owned
+    join shared using (hostname, device_key, sample_at)
+    where owned.delivery_rank = shared.newest_rank
+),
+
+counted as (
+    select
+        *,
+        count(*) over (partition by hostname, device_key, sample_at) as owner_count,
+        row_number() over (partition by hostname, device_key, sample_at order by owner_id) as owner_number,
+    from owners
+)
+
+select
+    hostname,
+    device_key,
+    sample_at,
+    owner_id,
+    -- largest remainder: the first owners take what does not divide
+    720720 // owner_count + case when owner_number <= 720720 % owner_count then 1 else 0 end as share_units,
+from counted
+where owner_count > 1

@@ -1,0 +1,43 @@
+-- stg_neuron_cores: how busy each logical NeuronCore was, runtimes folded into their core first.
+-- grain:  delivery_id, report_number, core_index
+-- column: delivery_id | delivery of the report
+-- column: report_number | report within the delivery
+-- column: core_index | logical core, numbered over the whole instance
+-- column: sample_at | end of the interval that the report covers
+-- column: busy_ppm | parts per million of the period that the core executed: the maximum over its runtimes, since every runtime reports every core it can see; NULL where no runtime could tell
+-- column: memory_used_bytes | device memory held through this core, summed over runtimes
+-- column: runtime_tags | identities of the runtimes that own the core (those with memory, models or work on it), sorted; a tag that only repeats the process id is no identity
+-- column: has_unknown_runtime | a runtime without identity owns the core
+-- column: is_scale_suspect | a value above 100.5 percent was seen
+-- check:  fail | busy_ppm is null or busy_ppm between 0 and 1000000 | a core cannot work more than all of the time
+-- window: sample_at
+
+with runtimes as (
+    select
+        c.delivery_id,
+        c.report_number,
+        c.core_index,
+        c.sample_at,
+        c.utilization_percent,
+        c.memory_used_bytes,
+        coalesce(c.memory_used_bytes, 0) > 0
+        or coalesce(c.utilization_percent, 0) > 0
+        or coalesce(c.loaded_model_count, 0) > 0 as owns_core,
+        case when c.runtime_tag = cast(c.pid as varchar) then '' else c.runtime_tag end as runtime_tag,
+    from raw_neuron_cores as c
+    where c.sample_at >= $start_at and c.sample_at < $end_at
+)
+
+select
+    delivery_id,
+    report_number,
+    core_index,
+    sample_at,
+    least(cast(round(max(utilization_percent) * 10000) as bigint), 1000000) as busy_ppm,
+    cast(coalesce(sum(memory_used_bytes), 0) as bigint) as memory_used_bytes,
+    list_sort(list_distinct(coalesce(list(runtime_tag) filter (where owns_core and runtime_tag <> ''), [])))
+        as runtime_tags,
+    bool_or(owns_core and runtime_tag = '') as has_unknown_runtime,
+    coalesce(max(utilization_percent) > 100.5, false) as is_scale_suspect,
+from runtimes
+group by delivery_id, report_number, core_index, sample_at

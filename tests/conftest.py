@@ -1,0 +1,41 @@
+"""Fixtures and Hypothesis profiles that every test shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+REPO_ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = REPO_ROOT.parent / "shared" / "data"
+
+settings.register_profile("fast", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("deep", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The folder that holds Makefile, sql/ and pipeline/."""
+    return REPO_ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real captures that stand beside the repository; a test that needs them is skipped where they are absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real captures (../shared/data) are not on this machine")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty ledger home, set for this test alone, in a folder without settings files of its own."""
+    for name in [name for name in os.environ if name.startswith(("CHIPLEDGER_", "AWS_", "SLACK_"))]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "ledger"
+    monkeypatch.setenv("CHIPLEDGER_HOME", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder

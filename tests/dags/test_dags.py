@@ -1,0 +1,95 @@
+"""The DAGs load, are linked by assets, keep to one writer, and run the same steps as the command line."""
+
+from __future__ import annotations
+
+import ast
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dags import run_in_process as runner
+from pipeline import settings, steps
+from pipeline.errors import UsageError
+
+DAG_IDS = {"ingest_metrics", "ingest_costs", "build_marts", "validate_batches", "send_alerts"}
+DAG_FILES = sorted(path for path in runner.DAGS_FOLDER.glob("*.py") if path.stem in DAG_IDS)
+
+
+def test_all_dags_load_and_nothing_else(dag_bag: Any) -> None:
+    assert dag_bag.import_errors == {}
+    assert set(dag_bag.dags) == DAG_IDS
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_each_dag_says_what_it_is_and_keeps_to_one_writer(dag_bag: Any, dag_id: str) -> None:
+    dag = dag_bag.dags[dag_id]
+    assert dag.doc_md.startswith("###")
+    assert "When " in dag.doc_md
+    assert "chipledger" in dag.tags
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+    for task in dag.tasks:
+        assert task.owner == "chipledger"
+        assert task.pool == "warehouse"
+        assert task.retries >= 1
+
+
+def test_assets_link_ingest_to_marts_and_marts_to_alerts(dag_bag: Any) -> None:
+    def outlets(dag_id: str) -> set[str]:
+        return {asset.name for task in dag_bag.dags[dag_id].tasks for asset in task.outlets}
+
+    def wakes(dag_id: str) -> set[str]:
+        condition = dag_bag.dags[dag_id].timetable.asset_condition
+        return {key.name for key, _ in condition.iter_assets()}
+
+    assert outlets("ingest_metrics") | outlets("ingest_costs") == wakes("build_marts")
+    assert outlets("build_marts") == wakes("send_alerts") == wakes("validate_batches")
+
+
+@pytest.mark.parametrize("dag_id", ["ingest_metrics", "ingest_costs", "build_marts", "send_alerts"])
+def test_a_timed_sweep_backs_every_event(dag_bag: Any, dag_id: str) -> None:
+    """An asset event is only a wake-up: Airflow can hold back the tail of a burst."""
+    timetable = dag_bag.dags[dag_id].timetable
+    assert "*" in getattr(timetable, "timetable", timetable).expression
+
+
+def test_marts_are_built_checked_detected_published_in_this_order(dag_bag: Any) -> None:
+    order = [task.task_id for task in dag_bag.dags["build_marts"].topological_sort()]
+    assert order == ["build", "check", "detect", "publish"]
+
+
+@pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)
+def test_dag_files_hold_no_logic(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    logic = (ast.If, ast.For, ast.While, ast.Try, ast.comprehension, ast.Lambda)
+    assert not [node for node in ast.walk(tree) if isinstance(node, logic)]
+    top_imports = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert not [name for name in top_imports if name and name.split(".")[0] in ("pipeline", "alerts")]
+
+
+def test_an_empty_inbox_goes_through_all_dags_and_publishes_empty_tables(airflow: Path, home: Path) -> None:
+    outcomes = [run() for _, run in runner.runs()]
+    assert [(one.dag_id, one.error) for one in outcomes] == [(dag_id, None) for dag_id in runner.ORDER]
+    assert {one.state for one in outcomes} == {"success"}
+    assert settings.load().place.snapshot.is_file()
+
+
+def test_a_failing_task_surfaces_its_own_error(airflow: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise UsageError("the rules are wrong")
+
+    monkeypatch.setattr(steps, "build", fail)
+    (outcome,) = [run() for _, run in runner.runs(("build_marts",))]
+    assert (outcome.state, outcome.failed_task) == ("failed", "build")
+    assert isinstance(outcome.error, UsageError)
+
+
+def test_quiet_sends_output_to_the_log_and_gives_the_terminal_back(tmp_path: Path, capfd: Any) -> None:
+    log = tmp_path / "log" / "run.log"
+    with runner.quiet(log):
+        os.write(1, b"for the log\n")
+    os.write(1, b"for the reader\n")
+    assert log.read_text("utf-8") == "for the log\n"
+    assert capfd.readouterr().out == "for the reader\n"

@@ -1,0 +1,104 @@
+"""Golden cases of models: `tests/sql/<model>/<case>/<input>.csv…` in, `expect.csv` out.
+
+Each CSV fills the input of its name, typed like that input; columns it leaves out are NULL, inputs without a CSV are
+empty. An empty field is NULL, a quoted one ("") is empty text. `expect.csv` names the columns to compare; the order of
+rows does not matter. `window.toml` (start_at, end_at) bounds a windowed model; without it all time is built.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline.headers import literal
+from pipeline.models import Models, bind, load_models
+from pipeline.warehouse import SQL_DIR, bootstrap
+from pipeline.windows import ALL_TIME, Window
+
+AS_OF = datetime(2026, 1, 8, tzinfo=UTC)
+Rows = list[tuple[str | None, ...]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Every raw table and every model as an empty table, on one connection."""
+
+    conn: duckdb.DuckDBPyConnection
+    models: Models
+
+    def run(self, model: str, case: Path) -> tuple[Rows, Rows]:
+        """(actual, expected) rows of a case as text, in the same order."""
+        self.conn.begin()
+        try:
+            for csv in self._given(model, case):
+                self._fill(csv.stem, csv)
+            return self._compare(model, case)
+        finally:
+            self.conn.rollback()
+
+    def _given(self, model: str, case: Path) -> list[Path]:
+        given = [csv for csv in sorted(case.glob("*.csv")) if csv.name != "expect.csv"]
+        unread = [csv.name for csv in given if csv.stem not in self.models[model].inputs]
+        assert not unread, f"{model} does not read {unread}; it reads {sorted(self.models[model].inputs)}"
+        return given
+
+    def _fill(self, table: str, csv: Path) -> None:
+        self.conn.execute(f"insert into {table} by name select * from {_read_csv(csv)}")
+
+    def _compare(self, model: str, case: Path) -> tuple[Rows, Rows]:
+        window = _window(case)
+        sql = bind(
+            self.models[model],
+            start_at=window.start_at,
+            end_at=window.end_at,
+            seeds_dir=case,
+            as_of=AS_OF,
+        )
+        expected = self.conn.sql(f"select * from {_read_csv(case / 'expect.csv')}")
+        types = dict(zip(*_columns(self.conn.sql(sql)), strict=True))
+        unknown = [column for column in expected.columns if column not in types]
+        assert not unknown, f"expect.csv names {unknown}; {model} has {sorted(types)}"
+        texts = ", ".join(f'cast(cast("{name}" as {types[name]}) as varchar) as "{name}"' for name in expected.columns)
+        actual = self.conn.execute(f"select {texts} from (\n{sql}\n) order by all").fetchall()
+        return actual, self.conn.execute(
+            f"select {texts} from {_read_csv(case / 'expect.csv')} order by all"
+        ).fetchall()
+
+
+def _columns(relation: duckdb.DuckDBPyRelation) -> tuple[list[str], list[str]]:
+    return relation.columns, [str(kind) for kind in relation.types]
+
+
+def _read_csv(csv: Path) -> str:
+    return f"read_csv({literal(csv.as_posix())}, header = true, all_varchar = true, allow_quoted_nulls = false)"
+
+
+def _window(case: Path) -> Window:
+    path = case / "window.toml"
+    if not path.is_file():
+        return ALL_TIME
+    bounds = tomllib.loads(path.read_text("utf-8"))
+    return Window(bounds["start_at"], bounds["end_at"])
+
+
+def create_empty(conn: duckdb.DuckDBPyConnection, models: Models) -> None:
+    """Every model as an empty table, also those that are views in a warehouse."""
+    for model in models.values():
+        sql = bind(model, start_at=ALL_TIME.start_at, end_at=ALL_TIME.end_at, seeds_dir=models.seeds_dir, as_of=AS_OF)
+        conn.execute(f"create table {model.name} as select * from (\n{sql}\n) limit 0")
+
+
+@pytest.fixture(scope="session")
+def bench() -> Iterator[Bench]:
+    with duckdb.connect(config={"threads": 1}) as conn:
+        conn.execute("set TimeZone = 'UTC'")
+        bootstrap(conn)
+        models = load_models(SQL_DIR)
+        create_empty(conn, models)
+        yield Bench(conn, models)

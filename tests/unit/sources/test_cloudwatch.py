@@ -1,0 +1,300 @@
+"""CloudWatch pulls: one dimension set, whole answers, and the finest period that the window's age allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import SourceError
+from pipeline.sources import cloudwatch
+from pipeline.sources.base import ParsedDelivery
+from pipeline.sources.cloudwatch import Series, fetch, list_series, period_for, whole_periods
+from pipeline.windows import Window
+
+NOW = datetime(2026, 11, 15, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+LAST_HOUR = Window(NOW - HOUR, NOW)
+NODE = (("ClusterName", "c"), ("InstanceId", "i-0a"), ("InstanceType", "trn1.2xlarge"), ("NodeName", "n"))
+
+
+def core(number: int, metric: str = "node_neuroncore_utilization") -> Series:
+    device = (("NeuronCore", f"core{number}"), ("NeuronDevice", "device0"))
+    return Series(metric, tuple(sorted(NODE + device)))
+
+
+class FakeCloudWatch:
+    """Answers every query with one point per period; `pages` and `statuses` change how."""
+
+    def __init__(self, statuses: Mapping[str, Sequence[str]] | None = None, points_per_page: int = 0) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.statuses = {query_id: list(states) for query_id, states in (statuses or {}).items()}
+        self.points_per_page = points_per_page
+        self.extra: dict[str, Any] = {}
+
+    def get_metric_data(self, **request: Any) -> dict[str, Any]:
+        self.asked.append(request)
+        results = [self.result(query, request) for query in request["MetricDataQueries"]]
+        if not self.points_per_page:
+            return {"MetricDataResults": results, "Messages": [], **self.extra}
+        first = int(request.get("NextToken", "0"))
+        last = first + self.points_per_page
+        longest = max(len(result["Values"]) for result in results)
+        for result in results:
+            result["StatusCode"] = "Complete" if last >= longest else "PartialData"
+            result["Timestamps"], result["Values"] = result["Timestamps"][first:last], result["Values"][first:last]
+        return {"MetricDataResults": results, "Messages": [], **({"NextToken": str(last)} if last < longest else {})}
+
+    def result(self, query: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+        states = self.statuses.get(query["Id"], [])
+        period = timedelta(seconds=query["MetricStat"]["Period"])
+        count = (request["EndTime"] - request["StartTime"]) // period
+        return {
+            "Id": query["Id"],
+            "StatusCode": states.pop(0) if states else "Complete",
+            "Timestamps": [request["StartTime"] + number * period for number in range(count)],
+            "Values": [float(number) for number in range(count)],
+        }
+
+    def get_paginator(self, operation: str) -> FakeCloudWatch:
+        assert operation == "list_metrics"
+        return self
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        coarser = [NODE[:1], tuple(pair for pair in NODE if pair[0] != "InstanceType")]
+        finest = [core(number, request["MetricName"]).dimensions for number in (1, 0)]
+        for page in (coarser, finest):
+            yield {"Metrics": [{"Dimensions": [{"Name": n, "Value": v} for n, v in pairs]} for pairs in page]}
+
+
+class RaisingCloudWatch(FakeCloudWatch):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def get_metric_data(self, **request: Any) -> dict[str, Any]:
+        raise self.error
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        raise self.error
+        yield {}
+
+
+def pull(client: Any, window: Window = LAST_HOUR, **arguments: Any) -> list[ParsedDelivery]:
+    arguments.setdefault("catalogue", [core(0), core(1)])
+    return list(fetch(client, window=window, account_id="111122223333", region="us-east-1", now=NOW, **arguments))
+
+
+def rows(delivery: ParsedDelivery) -> list[dict[str, Any]]:
+    return pa.Table.from_batches([batch for _, batch in delivery.batches]).to_pylist()
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "GetMetricData")
+
+
+def test_of_the_published_copies_only_the_finest_dimension_set_is_read() -> None:
+    listed = list_series(FakeCloudWatch())  # type: ignore[arg-type]
+
+    assert listed == [
+        core(0, "node_neuroncore_memory_usage_total"),
+        core(1, "node_neuroncore_memory_usage_total"),
+        core(0),
+        core(1),
+    ]
+
+
+def test_a_catalogue_of_copies_is_cut_to_what_is_read() -> None:
+    client = FakeCloudWatch()
+    coarse = Series("node_neuroncore_utilization", (("ClusterName", "c"),))
+    pod = core(0, "pod_neuroncore_utilization")
+
+    (delivery,) = pull(client, catalogue=[coarse, pod, core(0), core(0)])
+
+    assert len(client.asked[0]["MetricDataQueries"]) == 1
+    assert len(rows(delivery)) == 60
+
+
+def test_rows_carry_the_period_start_and_the_dimensions() -> None:
+    (delivery,) = pull(FakeCloudWatch())
+
+    first = rows(delivery)[0]
+    assert first == {
+        "sample_at": NOW - HOUR,
+        "period_ms": 60_000,
+        "account_id": "111122223333",
+        "region": "us-east-1",
+        "metric_namespace": "ContainerInsights",
+        "metric_name": "node_neuroncore_utilization",
+        "statistic": "Average",
+        "cluster": "c",
+        "instance_id": "i-0a",
+        "instance_type": "trn1.2xlarge",
+        "node_name": "n",
+        "neuron_device": "device0",
+        "neuron_core": "core0",
+        "pod_namespace": "",
+        "pod_name": "",
+        "full_pod_name": "",
+        "container_name": "",
+        "value": 0.0,
+    }
+    assert delivery.info.object == "cloudwatch://111122223333/us-east-1/20261114T2300/20261115T0000"
+    assert (delivery.info.observed_at, delivery.info.time_guessed) == (NOW, False)
+
+
+def test_an_answer_cut_into_pages_is_joined_by_id() -> None:
+    whole, cut = rows(pull(FakeCloudWatch())[0]), rows(pull(FakeCloudWatch(points_per_page=7))[0])
+
+    assert cut == whole
+    assert len(cut) == 120
+
+
+@pytest.mark.parametrize(("hours", "queries_per_call"), [(1, 500), (24, 70)])
+def test_a_call_asks_for_at_most_500_series_and_100_800_points(hours: int, queries_per_call: int) -> None:
+    client = FakeCloudWatch()
+
+    pull(client, Window(NOW - hours * HOUR, NOW), catalogue=[core(number) for number in range(501)])
+
+    sizes = [len(request["MetricDataQueries"]) for request in client.asked]
+    assert max(sizes) == queries_per_call
+    assert sum(sizes) == 501
+
+
+def test_a_window_over_midnight_becomes_one_delivery_per_day() -> None:
+    deliveries = pull(FakeCloudWatch(), Window(NOW - 30 * HOUR, NOW))
+
+    assert [len(rows(delivery)) for delivery in deliveries] == [2 * 6 * 60, 2 * 24 * 60]
+
+
+def test_only_the_partial_series_is_asked_again() -> None:
+    client = FakeCloudWatch(statuses={"m1": ["PartialData", "InternalError"]})
+
+    (delivery,) = pull(client)
+
+    assert [len(request["MetricDataQueries"]) for request in client.asked] == [2, 1, 1]
+    assert len(rows(delivery)) == 120
+
+
+def test_a_series_that_stays_partial_is_an_error_and_never_a_gap() -> None:
+    with pytest.raises(SourceError, match=r"1 of 2 series stay incomplete.*core1.*PartialData; run again later"):
+        pull(FakeCloudWatch(statuses={"m1": ["PartialData"] * 3}))
+
+
+def test_a_message_of_the_call_is_an_error() -> None:
+    client = FakeCloudWatch()
+    client.extra = {"Messages": [{"Code": "MaxMetricsExceeded", "Value": "too many"}]}
+
+    with pytest.raises(SourceError, match="MaxMetricsExceeded"):
+        pull(client)
+
+
+def test_a_forbidden_series_names_the_permission() -> None:
+    with pytest.raises(SourceError, match="allow cloudwatch:GetMetricData"):
+        pull(FakeCloudWatch(statuses={"m0": ["Forbidden"]}))
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (refusal("AccessDenied"), "allow cloudwatch:GetMetricData"),
+        (refusal("ExpiredToken"), "renew them"),
+        (refusal("Throttling"), "run again in some minutes"),
+        (refusal("InternalServiceFault"), "run again later"),
+        (refusal("ValidationError"), "report it"),
+        (NoCredentialsError(), "AWS_PROFILE"),
+        (EndpointConnectionError(endpoint_url="http://nowhere"), "check network"),
+    ],
+)
+def test_a_refusal_says_what_to_do(error: Exception, advice: str) -> None:
+    with pytest.raises(SourceError, match=advice):
+        pull(RaisingCloudWatch(error))
+
+
+def test_a_refused_listing_names_its_own_permission() -> None:
+    with pytest.raises(SourceError, match="allow cloudwatch:ListMetrics"):
+        pull(RaisingCloudWatch(refusal("AccessDenied")), catalogue=None)
+
+
+def test_the_same_pull_is_the_same_delivery_whatever_the_order_of_the_catalogue() -> None:
+    forward, backward = pull(FakeCloudWatch()), pull(FakeCloudWatch(), catalogue=[core(1), core(0)])
+
+    assert forward[0].info == backward[0].info
+
+
+def test_other_values_or_another_time_of_pull_are_another_delivery() -> None:
+    first = pull(FakeCloudWatch())[0].info
+    fewer = pull(FakeCloudWatch(), catalogue=[core(0)])[0].info
+    later = next(
+        fetch(
+            FakeCloudWatch(),  # type: ignore[arg-type]
+            window=LAST_HOUR,
+            account_id="111122223333",
+            region="us-east-1",
+            now=NOW + HOUR,
+            catalogue=[core(0), core(1)],
+        )
+    ).info
+
+    assert len({first.delivery_id, fewer.delivery_id, later.delivery_id}) == 3
+    assert later.content_sha256 == first.content_sha256
+
+
+def test_nothing_published_is_a_delivery_without_rows() -> None:
+    (delivery,) = pull(FakeCloudWatch(), catalogue=[])
+
+    assert list(delivery.batches) == []
+
+
+def test_requests_and_their_price_are_counted() -> None:
+    spend = cloudwatch.new_spend()
+
+    pull(FakeCloudWatch(), catalogue=None, spend=spend)
+
+    assert (spend.requests, spend.billed_units) == (6 + 1, 4)
+    assert str(spend.usd) == "0.00004"
+
+
+@given(st.integers(0, 454 * 24 * 60))
+def test_the_period_is_the_finest_that_cloudwatch_still_keeps(age_minutes: int) -> None:
+    age = timedelta(minutes=age_minutes)
+
+    period = period_for(NOW - age, NOW)
+
+    assert period == 60 or age > timedelta(days=15) - HOUR
+    assert period <= 300 or age > timedelta(days=63) - HOUR
+    assert age <= {60: timedelta(days=15), 300: timedelta(days=63), 3600: timedelta(days=455)}[period]
+
+
+@pytest.mark.parametrize(("days", "coarser"), [(15, 300), (63, 3600)])
+def test_near_the_end_of_a_retention_the_coarser_period_is_asked(days: int, coarser: int) -> None:
+    assert period_for(NOW - timedelta(days=days, minutes=-59), NOW) == coarser
+    assert period_for(NOW - timedelta(days=days, minutes=-60), NOW) < coarser
+
+
+def test_a_window_older_than_455_days_is_refused_with_the_oldest_day_left() -> None:
+    with pytest.raises(SourceError, match="after 2025-08-17"):
+        pull(FakeCloudWatch(), Window(NOW - timedelta(days=456), NOW - timedelta(days=455)))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**6), st.sampled_from([60, 300, 3600]), st.integers(0, 10**6))
+def test_whole_periods_cover_the_window_up_to_now_and_no_more(start: int, length: int, period: int, now: int) -> None:
+    zero = datetime(2026, 1, 1, tzinfo=UTC)
+    window = Window(zero + timedelta(seconds=start), zero + timedelta(seconds=start + length))
+    clock = zero + timedelta(seconds=now)
+
+    whole = whole_periods(window, period, clock)
+
+    if whole is None:
+        assert clock - window.start_at < timedelta(seconds=period)
+        return
+    assert {whole.start_at.timestamp() % period, whole.end_at.timestamp() % period} == {0}
+    assert window.start_at - timedelta(seconds=period) < whole.start_at <= window.start_at
+    assert whole.end_at <= clock
+    assert whole.end_at >= min(window.end_at, clock - timedelta(seconds=period - 1))

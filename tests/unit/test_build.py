@@ -1,0 +1,404 @@
+"""The builder replaces exactly what was touched: in any batches and any order, the tables equal one full build."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import build as build_module
+from pipeline.attribution import WorkloadRule
+from pipeline.build import BuildResult, build, load_rules
+from pipeline.errors import ModelError
+from pipeline.models import load_models
+from pipeline.warehouse import bootstrap, existing_tables, scalar, utc_rows
+from pipeline.windows import ALL_TIME, Window
+
+BASE = datetime(2026, 1, 1, tzinfo=UTC)
+AS_OF = datetime(2026, 2, 1, tzinfo=UTC)
+REPO_SQL = Path(__file__).resolve().parents[2] / "sql"
+LEDGER = ("raw_deliveries", "raw_rejects", "raw_workload_rules", "state_models", "state_touched", "state_unchecked")
+
+# One toy way of the data: a sample covers the (at most two) minutes before it, so that it reaches into the hour before;
+# prices hold from a time on; days are summed from hours; a dimension is computed whole.
+TOY = {
+    "raw/raw_samples": "create table if not exists raw_samples "
+    "(delivery_id uuid, sample_at timestamptz, device varchar, watts integer)",
+    "seeds/seed_devices": "select device, team from read_csv($seeds_dir || '/devices.csv', all_varchar = true)",
+    "staging/stg_samples": """
+select sample_at, device, watts
+from raw_samples join raw_deliveries using (delivery_id)
+where sample_at >= $start_at and sample_at < $end_at
+qualify row_number() over (partition by sample_at, device order by delivered_at desc, delivery_id) = 1""",
+    "staging/stg_prices": """
+select pod as device, cast(namespace as timestamptz) as valid_from_at, cast(workload as integer) as price
+from raw_workload_rules""",
+    "intermediate/int_hours": """
+with covered as (
+    select device, watts, sample_at - interval 2 minutes as from_at, sample_at as to_at
+    from stg_samples
+    where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 2 hours
+), hours as (
+    select device, watts, unnest(generate_series(
+        date_trunc('hour', from_at), to_at - interval 1 microsecond, interval 1 hour)) as hour_at, from_at, to_at
+    from covered
+)
+select hour_at, device, sum(watts * date_diff(
+    'second', greatest(from_at, hour_at), least(to_at, hour_at + interval 1 hour)))::bigint as joules
+from hours where hour_at >= $start_at and hour_at < $end_at group by hour_at, device""",
+    "intermediate/int_costs": """
+select hour_at, h.device, joules * max_by(price, valid_from_at) as cost
+from int_hours as h join stg_prices as p on p.device = h.device and p.valid_from_at <= h.hour_at
+where hour_at >= $start_at and hour_at < $end_at group by hour_at, h.device, joules""",
+    "intermediate/int_devices": """
+select device, max(team) as team, sum(joules)::bigint as joules
+from int_hours join seed_devices using (device) group by device""",
+    "marts/mart_days": """
+select cast(hour_at as date) as usage_date, team, sum(cost)::bigint as cost
+from int_costs join int_devices using (device)
+where hour_at >= $start_at and hour_at < $end_at group by usage_date, team""",
+    "marts/mart_freshness": "select source, max(event_end_at) as last_event_at, $as_of as judged_at "
+    "from raw_deliveries group by source",
+}
+CONTRACTS = {
+    "raw_samples": ("device", "delivery_id sample_at device watts", ""),
+    "seed_devices": ("device", "device team", ""),
+    "stg_samples": ("sample_at, device", "sample_at device watts", "-- window: sample_at\n"),
+    "stg_prices": ("device, valid_from_at", "device valid_from_at price", ""),
+    "int_hours": ("hour_at, device", "hour_at device joules", "-- window: hour_at\n-- lookback: 2 hours\n"),
+    "int_costs": ("hour_at, device", "hour_at device cost", "-- window: hour_at\n"),
+    "int_devices": ("device", "device team joules", ""),
+    "mart_days": ("usage_date, team", "usage_date team cost", "-- window: usage_date\n"),
+    "mart_freshness": ("source", "source last_event_at judged_at", ""),
+}
+TABLES = sorted(name.partition("/")[2] for name in TOY if not name.startswith("raw/"))
+
+
+def write_model(sql_dir: Path, place: str, sql: str, purpose: str = "toy") -> None:
+    name = place.partition("/")[2]
+    grain, columns, more = CONTRACTS[name]
+    header = f"-- {name}: {purpose}\n-- grain:  {grain}\n-- check:  fail | true | toy\n{more}"
+    header += "".join(f"-- column: {column} | the {column}\n" for column in columns.split())
+    (sql_dir / f"{place}.sql").write_text(f"{header}\n{sql.strip()}\n")
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    sql_dir = tmp_path_factory.mktemp("toy") / "sql"
+    for layer in ("raw", "seeds", "staging", "intermediate", "marts", "signals"):
+        (sql_dir / layer).mkdir(parents=True)
+    for name in LEDGER:
+        shutil.copy(REPO_SQL / "raw" / f"{name}.sql", sql_dir / "raw")
+    (sql_dir / "seeds" / "devices.csv").write_text("device,team\na,red\nb,blue\n")
+    for place, sql in TOY.items():
+        write_model(sql_dir, place, sql)
+    return sql_dir
+
+
+@pytest.fixture
+def sql_dir(toy: Path, tmp_path: Path) -> Path:
+    """A copy of the toy models that a test may change."""
+    return shutil.copytree(toy, tmp_path / "sql")
+
+
+@pytest.fixture
+def conn(toy: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with connect(toy) as connection:
+        yield connection
+
+
+def connect(sql_dir: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute("set TimeZone = 'UTC'")
+    bootstrap(connection, sql_dir)
+    return connection
+
+
+def at(minutes: float) -> datetime:
+    return BASE + timedelta(minutes=minutes)
+
+
+def window(start: float, end: float) -> Window:
+    return Window(at(start), at(end))
+
+
+Sample = tuple[int, str, int]  # minute, device, watts
+
+
+def land(conn: duckdb.DuckDBPyConnection, samples: list[Sample], number: int) -> None:
+    """One delivery, as landing leaves it: rows, ledger, touched window."""
+    delivery = f"00000000-0000-0000-0000-{number:012}"
+    start_at = min(at(sample[0]) for sample in samples)
+    end_at = max(at(sample[0]) for sample in samples) + timedelta(microseconds=1)
+    for minute, device, watts in samples:
+        conn.execute("insert into raw_samples values (?, ?, ?, ?)", [delivery, at(minute), device, watts])
+    conn.execute(
+        "insert into raw_deliveries by name select ?::uuid as delivery_id, 'toy' as source, ?::timestamptz as "
+        "delivered_at, ?::timestamptz as event_start_at, ?::timestamptz as event_end_at, ?::bigint as row_count",
+        [delivery, at(number), start_at, end_at, len(samples)],
+    )
+    conn.execute("insert into state_touched values ('raw_samples', ?, ?)", [start_at, end_at])
+
+
+def price(*since: tuple[int, int], device: str = "a") -> list[WorkloadRule]:
+    """Prices of a device as (minute from which it holds, price)."""
+    return [
+        WorkloadRule(rule_number=number, pod=device, namespace=at(minute).isoformat(), workload=str(value))
+        for number, (minute, value) in enumerate(since, start=1)
+    ]
+
+
+def run(conn: duckdb.DuckDBPyConnection, sql_dir: Path) -> BuildResult:
+    return build(conn, load_models(sql_dir), as_of=AS_OF)
+
+
+def contents(conn: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]:
+    return {name: rows(conn, f"select * from {name} order by all") for name in TABLES}
+
+
+def rows(conn: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    return utc_rows(conn, sql)
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> list[list[Sample]]:
+    minute = st.integers(0, 3 * 24 * 4).map(lambda quarter: quarter * 15) | st.integers(0, 3 * 24 * 60)
+    sample = st.tuples(minute, st.sampled_from("ab"), st.integers(1, 9))
+    delivery = st.lists(sample, min_size=1, max_size=5, unique_by=lambda sample: sample[:2])
+    return draw(st.lists(delivery, min_size=1, max_size=6))
+
+
+@settings(max_examples=settings().max_examples // 2)
+@given(stream=deliveries(), data=st.data())
+def test_builds_in_any_batches_and_order_equal_one_full_build(
+    toy: Path, stream: list[list[Sample]], data: st.DataObject
+) -> None:
+    numbered = list(enumerate(stream))
+    prices = data.draw(st.lists(st.tuples(st.integers(0, 4000), st.integers(1, 3)), min_size=1, max_size=3))
+    with connect(toy) as whole, connect(toy) as parts:
+        for number, samples in numbered:
+            land(whole, samples, number)
+        load_rules(whole, price(*prices))
+        run(whole, toy)
+        for number, samples in data.draw(st.permutations(numbered)):
+            land(parts, samples, number)
+            if data.draw(st.booleans()):
+                load_rules(parts, price(*data.draw(st.lists(st.sampled_from(prices), max_size=3))))
+            if data.draw(st.booleans()):
+                run(parts, toy)
+        load_rules(parts, price(*prices))
+        run(parts, toy)
+        assert contents(parts) == contents(whole)
+
+
+@settings(max_examples=settings().max_examples // 5)
+@given(stream=deliveries())
+def test_chunks_of_a_day_give_the_same_tables_as_one_chunk(toy: Path, stream: list[list[Sample]]) -> None:
+    results = []
+    for chunk_rows in (1, 10**9):
+        with connect(toy) as conn, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(build_module, "CHUNK_ROWS", chunk_rows)
+            load_rules(conn, price((0, 1)))
+            for number, samples in enumerate(stream):
+                land(conn, samples, number)
+            run(conn, toy)
+            results.append(contents(conn))
+    assert results[0] == results[1]
+
+
+def test_an_empty_warehouse_gets_every_table_empty(conn: duckdb.DuckDBPyConnection, toy: Path) -> None:
+    result = run(conn, toy)
+    assert set(result.rebuilt) == set(TABLES)
+    assert all(not found for name, found in contents(conn).items() if name != "seed_devices")
+    assert existing_tables(conn)["mart_freshness"] == "view"
+
+
+def test_a_build_with_nothing_touched_does_nothing_and_says_so(conn: duckdb.DuckDBPyConnection, toy: Path) -> None:
+    land(conn, [(5, "a", 3)], 1)
+    assert not run(conn, toy).is_noop
+    assert run(conn, toy).is_noop
+
+
+def test_only_the_touched_hours_and_days_are_rebuilt(conn: duckdb.DuckDBPyConnection, toy: Path) -> None:
+    load_rules(conn, price((0, 1)))
+    land(conn, [(minute, "a", 1) for minute in range(0, 3 * 1440, 60)], 1)
+    run(conn, toy)
+    land(conn, [(1500, "a", 1), (1501, "a", 2)], 2)
+    rebuilt = run(conn, toy).rebuilt
+    assert rebuilt["stg_samples"] == [window(1500, 1560)]
+    assert rebuilt["int_hours"] == rebuilt["int_costs"] == [window(1500 - 120, 1560 + 120)]
+    assert rebuilt["int_devices"] == [ALL_TIME]
+
+
+def test_a_day_table_is_replaced_by_whole_days(conn: duckdb.DuckDBPyConnection, sql_dir: Path) -> None:
+    independent = TOY["marts/mart_days"].replace("join int_devices using (device)", "").replace("team", "device")
+    grain, columns, more = CONTRACTS["mart_days"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(
+            CONTRACTS, "mart_days", (grain.replace("team", "device"), columns.replace("team", "device"), more)
+        )
+        write_model(sql_dir, "marts/mart_days", independent)
+    load_rules(conn, price((0, 1)))
+    land(conn, [(minute, "a", 1) for minute in range(0, 4 * 1440, 60)], 1)
+    run(conn, sql_dir)
+    land(conn, [(1440 + 300, "a", 9)], 2)
+    assert run(conn, sql_dir).rebuilt["mart_days"] == [window(1440, 2880)]
+
+
+def test_rebuilt_windows_wait_for_the_checks_until_these_clear_them(conn: duckdb.DuckDBPyConnection, toy: Path) -> None:
+    run(conn, toy)
+    conn.execute("delete from state_unchecked")
+    land(conn, [(5, "b", 3)], 1)
+    rebuilt = run(conn, toy).rebuilt
+    waiting = rows(conn, "select model, start_at, end_at from state_unchecked order by all")
+    assert waiting == sorted((name, w.start_at, w.end_at) for name, windows in rebuilt.items() for w in windows)
+    assert rows(conn, "select * from state_touched") == []
+
+
+def test_a_changed_price_rebuilds_only_the_time_since_it_holds(conn: duckdb.DuckDBPyConnection, toy: Path) -> None:
+    load_rules(conn, price((0, 1), (3000, 2)))
+    land(conn, [(minute, "a", 1) for minute in range(10, 3 * 1440, 60)], 1)
+    run(conn, toy)
+    assert load_rules(conn, price((0, 1), (3000, 7)))
+    rebuilt = run(conn, toy).rebuilt
+    assert rebuilt["int_costs"][0].start_at == at(3000)
+    assert "int_hours" not in rebuilt
+    assert not load_rules(conn, price((0, 1), (3000, 7)))
+    assert run(conn, toy).is_noop
+
+
+def test_a_seed_whose_csv_changes_reaches_its_readers(conn: duckdb.DuckDBPyConnection, sql_dir: Path) -> None:
+    load_rules(conn, price((0, 1)))
+    land(conn, [(5, "a", 3)], 1)
+    run(conn, sql_dir)
+    (sql_dir / "seeds" / "devices.csv").write_text("device,team\nb,blue\na,green\n")
+    assert set(run(conn, sql_dir).rebuilt) == {"seed_devices", "int_devices", "mart_days"}
+    assert rows(conn, "select team from mart_days") == [("green",)]
+
+
+def test_a_seed_written_in_another_order_changes_nothing_below(conn: duckdb.DuckDBPyConnection, sql_dir: Path) -> None:
+    run(conn, sql_dir)
+    (sql_dir / "seeds" / "devices.csv").write_text("device,team\nb,blue\na,red\n")
+    assert set(run(conn, sql_dir).rebuilt) == {"seed_devices"}
+
+
+def test_a_changed_model_and_its_readers_are_rebuilt_everywhere(conn: duckdb.DuckDBPyConnection, sql_dir: Path) -> None:
+    load_rules(conn, price((0, 1)))
+    land(conn, [(5, "a", 3), (1600, "a", 3)], 1)
+    run(conn, sql_dir)
+    write_model(sql_dir, "intermediate/int_costs", TOY["intermediate/int_costs"].replace("* max_by", "* 2 * max_by"))
+    rebuilt = run(conn, sql_dir).rebuilt
+    assert set(rebuilt) == {"int_costs", "mart_days"}
+    assert rows(conn, "select sum(cost)::integer from mart_days") == [(2 * 2 * 2 * 60 * 3,)]
+
+
+def test_a_lost_table_is_built_again(conn: duckdb.DuckDBPyConnection, toy: Path) -> None:
+    land(conn, [(5, "a", 3)], 1)
+    run(conn, toy)
+    before = contents(conn)
+    conn.execute("drop table int_hours")
+    run(conn, toy)
+    assert contents(conn) == before
+
+
+def test_the_table_of_a_deleted_model_is_dropped(conn: duckdb.DuckDBPyConnection, sql_dir: Path) -> None:
+    run(conn, sql_dir)
+    for name in ("mart_days", "mart_freshness"):
+        (sql_dir / "marts" / f"{name}.sql").unlink()
+    run(conn, sql_dir)
+    assert not {"mart_days", "mart_freshness"} & set(existing_tables(conn))
+    assert scalar(conn, "select count(*) from state_models where model like 'mart%'") == 0
+
+
+def test_a_table_that_becomes_a_view_is_replaced(conn: duckdb.DuckDBPyConnection, toy: Path) -> None:
+    conn.execute("create table mart_freshness (leftover integer)")
+    run(conn, toy)
+    assert existing_tables(conn)["mart_freshness"] == "view"
+
+
+def test_freshness_is_judged_at_the_time_given_even_when_nothing_was_touched(
+    conn: duckdb.DuckDBPyConnection, toy: Path
+) -> None:
+    land(conn, [(5, "a", 3)], 1)
+    run(conn, toy)
+    later = AS_OF + timedelta(hours=1)
+    assert build(conn, load_models(toy), as_of=later).is_noop
+    assert rows(conn, "select judged_at from mart_freshness") == [(later,)]
+
+
+def test_the_header_is_written_onto_tables_and_columns(conn: duckdb.DuckDBPyConnection, toy: Path) -> None:
+    land(conn, [(5, "a", 3)], 1)
+    run(conn, toy)
+    tables = dict(
+        rows(conn, "select table_name, comment from duckdb_tables() where not starts_with(table_name, 'raw')")
+    )
+    assert {tables[name] for name in TABLES if name != "mart_freshness"} == {"toy"}
+    assert rows(conn, "select comment from duckdb_views() where view_name = 'mart_freshness'") == [("toy",)]
+    columns = "select comment from duckdb_columns() where table_name = 'int_devices' order by column_index"
+    assert rows(conn, columns) == [("the device",), ("the team",), ("the joules",)]
+
+
+@pytest.mark.parametrize(
+    ("place", "old", "new", "complaint"),
+    [
+        ("staging/stg_samples", "watts\n", "watts, 1 as more\n", "columns without a '-- column:' line: more"),
+        ("staging/stg_samples", "device, watts", "device", "documented, but not selected: watts"),
+        ("staging/stg_samples", "select sample_at", "select sample_at::varchar as sample_at", "it must be TIMESTAMP"),
+        ("staging/stg_samples", "raw_samples join", "raw_samples joined", "stg_samples.sql:10: "),
+        ("staging/stg_samples", "select sample_at, device", "select sample_at, divice as device", "sql:9: "),
+        ("staging/stg_samples", "device, watts", "device::integer as device, watts", "Could not convert string 'b'"),
+        ("marts/mart_days", "as date) as", "as date) + 9 as", "lies outside its window"),
+    ],
+)
+def test_a_model_that_breaks_its_contract_stops_the_build_and_changes_nothing(
+    conn: duckdb.DuckDBPyConnection, sql_dir: Path, place: str, old: str, new: str, complaint: str
+) -> None:
+    load_rules(conn, price((0, 1), device="b"))
+    land(conn, [(5, "b", 3)], 1)
+    run(conn, sql_dir)
+    conn.execute("drop view mart_freshness")  # it sees the ledger, not the build
+    before = rows(conn, "select * from stg_samples, int_hours, mart_days")
+    land(conn, [(6, "b", 4)], 2)
+    write_model(sql_dir, place, TOY[place].replace(old, new))
+    with pytest.raises(ModelError, match=place) as error:
+        run(conn, sql_dir)
+    assert complaint in str(error.value)
+    assert rows(conn, "select * from stg_samples, int_hours, mart_days") == before
+    assert scalar(conn, "select count(*) from state_touched") == 1
+
+
+def test_a_large_chunk_before_a_small_one_reaches_the_models_below(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB 2.0.0 would hide the rows of the first chunk until the commit, and int_hours would stay empty."""
+    monkeypatch.setattr(build_module, "CHUNK_ROWS", 1000)
+    with connect(toy) as conn:
+        conn.execute("set threads = 2")
+        land(conn, [(0, "a", 1), (1440, "a", 1), (2000, "a", 1)], 1)
+        conn.execute(
+            "insert into raw_samples select delivery_id, sample_at + to_milliseconds(number), device, watts "
+            "from raw_samples, range(1, 140000) as numbers (number) where sample_at = '2026-01-01 00:00:00+00'"
+        )
+        conn.execute("update raw_deliveries set row_count = 140002")
+        run(conn, toy)
+        assert rows(conn, "select joules > 0 from int_hours where hour_at = '2026-01-01 00:00:00+00'") == [(True,)]
+
+
+def test_an_absurd_time_in_the_data_costs_one_more_chunk_not_a_million(
+    conn: duckdb.DuckDBPyConnection, toy: Path
+) -> None:
+    land(conn, [(5, "a", 3)], 1)
+    conn.execute("insert into raw_samples values (uuid(), '1971-01-01', 'a', 1)")
+    conn.execute("update raw_deliveries set event_start_at = '1650-01-01'")
+    assert run(conn, toy).seconds < 5
+    assert scalar(conn, "select count(*) from int_hours") == 1
+
+
+def test_progress_is_told_before_each_model(conn: duckdb.DuckDBPyConnection, toy: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    build(conn, load_models(toy), as_of=AS_OF, on_progress=lambda *step: told.append(step))
+    assert [step[0] for step in told] == list(load_models(toy))
+    assert told[-1][1:] == (len(TABLES) - 1, len(TABLES))

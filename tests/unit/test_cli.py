@@ -1,0 +1,141 @@
+"""The commands as a person types them, in this process: answers, refusals, exit codes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline import cli
+
+
+@pytest.fixture
+def chipledger(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["chipledger", *words])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return run
+
+
+def test_build_on_an_empty_home_publishes_all_tables_empty(chipledger, home: Path) -> None:
+    code, _, _ = chipledger("build")
+    assert code == 0
+    assert (home / "published" / "marts.duckdb").is_file()
+    code, out, _ = chipledger("query", "select count(*) as n from mart_workload_cost_daily", "--json")
+    assert (code, json.loads(out)) == (0, [{"n": 0}])
+
+
+def test_a_second_build_finds_nothing_new(chipledger) -> None:
+    chipledger("build")
+    code, out, _ = chipledger("build")
+    assert code == 0
+    assert "nothing new" in out
+
+
+@pytest.mark.parametrize("words", [("query", "select 1"), ("tables",), ("export", "dim_workload", "--to", "x.csv")])
+def test_reading_before_the_first_publication_says_what_to_run(chipledger, words: tuple[str, ...]) -> None:
+    code, _, err = chipledger(*words)
+    assert code == 1
+    assert "nothing published yet: run chipledger build" in err
+
+
+def test_run_without_a_source_is_a_usage_error_that_names_the_settings(chipledger) -> None:
+    code, _, err = chipledger("run")
+    assert code == 2
+    assert "CHIPLEDGER_INBOX" in err
+    assert "chipledger run --sample" in err
+
+
+def test_a_refused_object_ends_with_one_and_the_good_one_lands(chipledger, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "good-20261101T000000Z.prom").write_text(
+        'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",modelName="NVIDIA L4",Hostname="h"} 7\n', "utf-8"
+    )
+    (inbox / "broken.prom.gz").write_bytes(gzip.compress(b"x" * 10_000)[:40])
+    code, out, _ = chipledger("ingest", str(inbox))
+    assert code == 1
+    assert "broken.prom.gz" in out
+    assert "1 landed" in out
+    code, out, _ = chipledger("ingest", str(inbox / "good-20261101T000000Z.prom"))
+    assert code == 0
+    assert "1 known already" in out
+
+
+def test_ingest_answers_in_json(chipledger, tmp_path: Path) -> None:
+    path = tmp_path / "a-20261101T000000Z.prom"
+    path.write_text('DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",modelName="NVIDIA L4",Hostname="h"} 7\n', "utf-8")
+    code, out, _ = chipledger("ingest", str(path), "--json")
+    (row,) = json.loads(out)
+    assert (code, row["status"], row["source"], row["rejects"]) == (0, "landed", "dcgm", 0)
+
+
+def test_a_missing_path_and_a_wrong_time_are_usage_errors(chipledger) -> None:
+    code, _, err = chipledger("ingest", "nowhere")
+    assert (code, "nowhere" in err) == (2, True)
+    code, _, err = chipledger("ingest", ".", "--observed-at", "noon")
+    assert (code, "--observed-at" in err) == (2, True)
+
+
+def test_unknown_words_are_usage_errors(chipledger) -> None:
+    assert chipledger("frobnicate")[0] == 2
+    assert chipledger("world")[0] == 2
+    assert chipledger("world", "serve", "nowhere")[0] == 2
+    assert chipledger("world", "--seed", "1", "--size", "XXL", "--out", "x")[0] == 2
+
+
+def test_sql_prints_a_model_that_runs_as_it_stands(chipledger) -> None:
+    code, out, _ = chipledger("sql", "mart_workload_cost_daily")
+    assert code == 0
+    assert "$start_at" not in out
+    code, _, err = chipledger("sql", "mart_workload_costs_daily")
+    assert (code, "did you mean" in err) == (2, True)
+
+
+def test_a_writing_statement_is_refused(chipledger) -> None:
+    chipledger("build")
+    code, _, err = chipledger("query", "drop table mart_workload_cost_daily")
+    assert code == 1
+    assert err.startswith("chipledger: ")
+
+
+def test_tables_and_export_read_the_publication(chipledger, tmp_path: Path) -> None:
+    chipledger("build")
+    _, out, _ = chipledger("tables", "--json")
+    assert {"fct_cost_allocated_hourly", "mart_anomalies"} <= {row["table"] for row in json.loads(out)}
+    _, out, _ = chipledger("tables", "dim_workload")
+    assert "workload_id" in out
+    assert chipledger("export", "dim_workload", "--to", str(tmp_path / "w.csv"))[0] == 0
+    assert (tmp_path / "w.csv").read_text("utf-8").startswith("workload_id")
+
+
+def test_the_steps_can_be_taken_one_by_one(chipledger, home: Path) -> None:
+    assert chipledger("build", "--no-publish")[0] == 0
+    assert not (home / "published" / "marts.duckdb").exists()
+    for step in ("check", "detect", "publish", "notify"):
+        assert chipledger(step)[0] == 0, step
+    assert chipledger("notify", "--dry-run")[0] == 0
+
+
+def test_the_doctor_speaks_of_every_part(chipledger) -> None:
+    chipledger("build")
+    code, out, _ = chipledger("doctor", "--json")
+    parts = {row["part"]: row["status"] for row in json.loads(out)}
+    assert code == 0
+    assert {"disk", "workloads", "inbox", "cloudwatch", "cost explorer", "warehouse", "publication", "slack"} <= set(
+        parts
+    )
+    assert parts["disk"] == parts["warehouse"] == parts["publication"] == "ok"
+
+
+def test_the_doctor_fails_on_rules_that_cannot_be_read(chipledger) -> None:
+    Path("workloads.toml").write_text("[[rule]]\nnonsense = 1\n", "utf-8")
+    code, out, _ = chipledger("doctor")
+    assert code == 1
+    assert "nonsense" in out

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from pipeline.cli_output import in_words, show, to_json, usd
+
+
+def test_json_keeps_every_digit_of_a_decimal_as_a_number() -> None:
+    text = to_json(("a",), [(Decimal("12345678901234567890.0123456789"),)])
+    assert "12345678901234567890.0123456789" in text
+    assert json.loads(text, parse_float=Decimal) == [{"a": Decimal("12345678901234567890.0123456789")}]
+
+
+def test_json_writes_times_in_utc_and_turns_what_json_lacks_into_null() -> None:
+    row = (datetime(2026, 11, 1, 2, tzinfo=UTC), date(2026, 11, 1), float("nan"), None, True, ["x", Decimal(1)])
+    assert json.loads(to_json(tuple("abcdef"), [row])) == [
+        {"a": "2026-11-01T02:00:00Z", "b": "2026-11-01", "c": None, "d": None, "e": True, "f": ["x", 1]}
+    ]
+
+
+def test_json_of_no_rows_is_an_empty_array() -> None:
+    assert json.loads(to_json(("a",), [])) == []
+
+
+def test_text_in_a_pipe_keeps_one_row_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    show(("a", "b"), [("x\ty\nz", None)], as_json=False)
+    assert capsys.readouterr().out == "a\tb\nx y z\t\n"
+
+
+def test_words_drop_the_zeros_that_decimals_carry() -> None:
+    assert in_words(Decimal("1.2300000000")) == "1.23"
+    assert in_words(Decimal("100")) == "100"
+    assert in_words(Decimal("0E-10")) == "0"
+
+
+@pytest.mark.parametrize(("value", "words"), [("1234.5", "$1,234.50"), ("-3", "-$3.00"), (None, "$0.00")])
+def test_money_has_two_decimals_and_its_sign_in_front(value: str | None, words: str) -> None:
+    assert usd(value if value is None else Decimal(value)) == words

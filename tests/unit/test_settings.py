@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline import settings
+from pipeline.errors import UsageError
+
+
+def test_defaults_need_no_file_and_no_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHIPLEDGER_HOME")
+    values = settings.load()
+    assert values.place.root == Path.cwd() / "ledger"
+    assert values.inbox == ()
+    assert not values.has_slack
+
+
+def test_the_environment_wins_over_the_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("chipledger.toml").write_text('inbox = ["one", "two"]\nthreads = 3\n', "utf-8")
+    monkeypatch.setenv("CHIPLEDGER_THREADS", "1")
+    values = settings.load()
+    assert (values.inbox, values.threads) == (("one", "two"), 1)
+
+
+def test_lists_come_as_comma_separated_text(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_INBOX", " exports , s3://bucket/dcgm/ ,")
+    assert settings.load().inbox == ("exports", "s3://bucket/dcgm/")
+
+
+@pytest.mark.parametrize("text", ["2026-11-18T00:00:00Z", "2026-11-18", "2026-11-18T02:00:00+02:00"])
+def test_the_clock_can_be_fixed_and_is_utc(home: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("CHIPLEDGER_NOW", text)
+    assert settings.load().clock() == datetime(2026, 11, 18, tzinfo=UTC)
+
+
+def test_a_wrong_value_is_named_with_its_setting(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_THREADS", "many")
+    with pytest.raises(UsageError, match=r"threads.*integer"):
+        settings.load()
+
+
+def test_a_misspelt_key_in_the_file_is_refused(home: Path) -> None:
+    Path("chipledger.toml").write_text("inboxes = []\n", "utf-8")
+    with pytest.raises(UsageError, match="inboxes"):
+        settings.load()
+
+
+def test_broken_toml_names_the_file(home: Path) -> None:
+    Path("chipledger.toml").write_text("inbox = [", "utf-8")
+    with pytest.raises(UsageError, match=r"chipledger\.toml: not valid TOML"):
+        settings.load()
+
+
+def test_a_secret_in_the_file_is_refused_without_being_shown(home: Path) -> None:
+    Path("chipledger.toml").write_text('slack_token = "xoxb-sesame"\n', "utf-8")
+    with pytest.raises(UsageError, match="slack_token") as caught:
+        settings.load()
+    assert "sesame" not in str(caught.value)
+
+
+def test_the_token_is_never_printed_nor_handed_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-sesame")
+    monkeypatch.setenv("CHIPLEDGER_SLACK_CHANNEL", "C1")
+    values = settings.load()
+    assert values.has_slack
+    assert "sesame" not in repr(values)
+    assert "sesame" not in str(values.as_environment())
+
+
+def test_settings_survive_the_way_through_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_INBOX", "a,b")
+    monkeypatch.setenv("CHIPLEDGER_NOW", "2026-11-18")
+    before = settings.load()
+    for name, value in before.as_environment().items():
+        monkeypatch.setenv(name, value)
+    after = settings.load()
+    assert (after.inbox, after.now, after.place) == (before.inbox, before.now, before.place)
+    assert after.cost_explorer is before.cost_explorer
+
+
+def test_a_time_that_is_none_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"--as-of.*yesterday"):
+        settings.parse_time("yesterday", "--as-of")

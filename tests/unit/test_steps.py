@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import sample, settings, steps
+from pipeline.errors import UsageError
+from pipeline.landing import LandingResult
+
+SCRAPE = 'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",modelName="NVIDIA L4",Hostname="h"} 7\n'
+
+
+def drop(folder: Path, name: str = "a-20261101T000000Z.prom") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(SCRAPE, "utf-8")
+    return folder
+
+
+def test_files_in_the_home_s_landing_folder_are_a_source(home: Path) -> None:
+    values = settings.load()
+    with pytest.raises(UsageError, match="no source is configured"):
+        steps.require_sources(values)
+    drop(values.place.landing)
+    steps.require_sources(values)
+    assert steps.ingest_metrics(values, values.clock()).count("landed") == 1
+
+
+def test_a_second_sweep_lands_nothing(home: Path) -> None:
+    values = settings.load(inbox=(str(drop(home.parent / "inbox")),))
+    assert steps.ingest_metrics(values, values.clock()).count("landed") == 1
+    again = steps.ingest_metrics(values, values.clock())
+    assert (again.count("landed"), again.count("repeat")) == (0, 1)
+
+
+def test_words_of_an_ingest_name_what_was_refused_and_why() -> None:
+    ingested = steps.Ingested(
+        (
+            LandingResult("a", "dcgm", "landed", rows=1234, rejects=2),
+            LandingResult("b", "", "refused", reason="cut off", next_step="send it again"),
+        )
+    )
+    assert str(ingested).splitlines() == [
+        "1 landed (1,234 rows), 0 known already, 2 lines rejected, 1 refused",
+        "  b: cut off; send it again",
+    ]
+
+
+def test_the_sample_fleet_never_joins_real_deliveries(home: Path) -> None:
+    values = settings.load(inbox=(str(drop(home.parent / "inbox")),))
+    steps.ingest_metrics(values, values.clock())
+    with pytest.raises(UsageError, match="CHIPLEDGER_HOME"):
+        sample.refuse_beside_real_data(values, sample.Sample(values.place.sample))
+
+
+def test_the_sample_brings_its_own_clock_and_sources_alone(home: Path) -> None:
+    values = settings.load(inbox=("elsewhere",), cost_explorer=True)
+    turned = sample.Sample(values.place.sample).settings(values)
+    assert turned.clock() == sample.CLOCK
+    assert turned.inbox == (str(values.place.sample / "landing"),)
+    assert not turned.cost_explorer

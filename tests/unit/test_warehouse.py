@@ -1,0 +1,94 @@
+"""The warehouse opens in UTC, waits for its lock, names who holds it, and makes its own tables once."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline.errors import WarehouseLocked
+from pipeline.warehouse import bootstrap, existing_tables, open_warehouse, scalar, transaction, utc_rows
+
+HOLDER = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
+
+
+def test_a_warehouse_speaks_utc_whatever_the_machine_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    with open_warehouse(tmp_path / "new" / "warehouse.duckdb") as conn:
+        assert scalar(conn, "select cast(timestamptz '2026-01-02 03:00:00+00' as date)::varchar") == "2026-01-02"
+
+
+def test_the_error_names_the_process_that_holds_the_warehouse(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(WarehouseLocked, match=rf"held by process {holder.pid}"),
+            open_warehouse(path, wait_seconds=0.3),
+        ):
+            pass
+        holder.communicate(b"\n")
+
+
+def test_a_warehouse_held_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    script = HOLDER.replace("sys.stdin.readline()", "__import__('time').sleep(1)")
+    with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with open_warehouse(path, wait_seconds=20) as conn:
+            assert scalar(conn, "select 1") == 1
+
+
+def test_bootstrap_makes_every_raw_table_with_its_comments_and_runs_again_unnoticed(
+    tmp_path: Path, repo_root: Path
+) -> None:
+    with open_warehouse(tmp_path / "warehouse.duckdb") as conn:
+        bootstrap(conn)
+        names = {path.stem for path in (repo_root / "sql" / "raw").glob("*.sql")}
+        assert set(existing_tables(conn)) == names
+        assert scalar(conn, "select count(*) from duckdb_tables() where comment is null") == 0
+        assert scalar(conn, "select count(*) from duckdb_columns() where not internal and comment is null") == 0
+        conn.execute("insert into state_touched values ('raw_rejects', '2026-01-01', '2026-01-02')")
+        bootstrap(conn)
+        assert scalar(conn, "select count(*) from state_touched") == 1
+
+
+def test_a_transaction_sees_all_that_it_inserted(tmp_path: Path) -> None:
+    """DuckDB 2.0.0 shows none of these rows before the commit when it keeps the order of insertion."""
+    with open_warehouse(tmp_path / "warehouse.duckdb", threads=2) as conn, transaction(conn):
+        conn.execute("create table numbers (number bigint)")
+        conn.execute("insert into numbers select range from range(300000)")
+        conn.execute("insert into numbers select range from range(100)")
+        assert scalar(conn, "select count(*) from numbers") == 300_100
+
+
+def _insert_and_break_off(conn: duckdb.DuckDBPyConnection) -> None:
+    with transaction(conn):
+        conn.execute("insert into numbers values (1)")
+        raise KeyboardInterrupt
+
+
+def test_what_breaks_off_inside_a_transaction_leaves_nothing() -> None:
+    with duckdb.connect() as conn:
+        conn.execute("create table numbers (number integer)")
+        with pytest.raises(KeyboardInterrupt):
+            _insert_and_break_off(conn)
+        assert scalar(conn, "select count(*) from numbers") == 0
+
+
+def test_times_are_read_as_aware_utc_whatever_the_session_says() -> None:
+    with duckdb.connect() as conn:
+        conn.execute("set TimeZone = 'Asia/Tokyo'")
+        rows = utc_rows(conn, "select timestamptz '2026-01-02 03:00:00+09' as at, ? as word", ["x"])
+        assert rows == [(datetime(2026, 1, 1, 18, tzinfo=UTC), "x")]
+
+
+def test_a_query_without_rows_has_no_scalar() -> None:
+    with duckdb.connect() as conn, pytest.raises(LookupError, match="no row from: select 1 where false"):
+        scalar(conn, "select 1 where false")
