@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -169,7 +169,9 @@ def _lasting_headline(finding: Finding, state: str) -> str:
 
 
 def _spike_headline(finding: Finding, state: str) -> str:
-    day = f"{finding.subject} on {finding.opened_at:%Y-%m-%d}"
+    last = finding.ended_at - timedelta(days=1)  # times are half-open
+    until = f" to {last:%Y-%m-%d}" if last > finding.opened_at else ""
+    day = f"{finding.subject} on {finding.opened_at:%Y-%m-%d}{until}"
     if state == "retracted":
         return f"{usd(finding.impact_usd)} does not stand: {day}: the bill was corrected"
     amount = f"{usd(finding.impact_usd)} above normal{_rate(finding.impact_usd_per_hour)}: {day}"
@@ -215,7 +217,8 @@ def _facts(finding: Finding, evidence: dict[str, object], data_through_at: datet
         Fact("Since" if finding.status == "open" else "From", since, outside=False),
     ]
     if finding.observed is not None and finding.rule != UNTRUSTED:
-        expected = f", normal {_measure(finding.expected, finding.unit)}" if finding.expected is not None else ""
+        words = "idle below" if finding.rule == "idle_while_paid" else "normally"
+        expected = f", {words} {_measure(finding.expected, finding.unit)}" if finding.expected is not None else ""
         facts.append(
             Fact(
                 OBSERVED.get(finding.rule, "Observed"),
@@ -260,7 +263,7 @@ def _contributor(item: object) -> str:
 def _measure(value: float | None, unit: str) -> str:
     if value is None:
         return "unknown"
-    if unit.lower() == "usd":
+    if unit.lower() in ("usd", "usd_per_day"):
         return usd(Decimal(str(value)))
     return f"{value * 100:.1f} %" if unit.lower() == "ratio" else f"{value:,.6g} {unit}".rstrip()
 

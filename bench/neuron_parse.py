@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNTIMES, CORES, REPORTS = 32, 32, 240
+RUNTIMES, CORES, MODELS, REPORTS = 32, 32, 12, 240
 NEEDED_MB_PER_CPU_SECOND = 50.0
+NO_FLOPS = {"flops": 0, "effective_flops": 0}
 PARTS = ("constants", "model_code", "model_shared_scratchpad", "runtime_memory", "tensors")
 
 
@@ -28,16 +29,15 @@ def report(number: int) -> dict[str, Any]:
     runtimes = []
     for runtime in range(RUNTIMES):
         busy = {
-            name: {"neuroncore_utilization": (number * 7 + core) % 100 + 0.25 if core == runtime else 0, "flops": 0}
+            name: {"neuroncore_utilization": (number * 7 + core) % 100 + 0.25 if core == runtime else 0, **NO_FLOPS}
             for core, name in enumerate(names)
         }
-        held = {name: dict.fromkeys(PARTS, 1007473416 * (core == runtime)) for core, name in enumerate(names)}
+        held = {name: dict.fromkeys(PARTS, 1_007_473_416 * (core == runtime)) for core, name in enumerate(names)}
         used = {"host": 7191684, "neuron_device": 5037367080, "usage_breakdown": {"neuroncore_memory_usage": held}}
-        subgraph = {"sg_00": {"memory_used_bytes": {"host": 544768}, "neuroncore_index": runtime}}
-        model = {"name": "/tmp/model.neff", "uuid": f"{runtime:032x}", "is_running": True, "subgraphs": subgraph}
+        models = [model(runtime, copy) for copy in range(MODELS)]
         groups = {
             "execution_stats": {"period": 5.0, "execution_summary": {"completed": number}, "error": ""},
-            "memory_used": {"period": 5.0, "neuron_runtime_used_bytes": used, "loaded_models": [model], "error": ""},
+            "memory_used": {"period": 5.0, "neuron_runtime_used_bytes": used, "loaded_models": models, "error": ""},
             "neuroncore_counters": {"period": 5.0, "neuroncores_in_use": busy, "error": ""},
         }
         runtimes.append({"pid": 1000 + runtime, "neuron_runtime_tag": "train", "error": "", "report": groups})
@@ -46,6 +46,21 @@ def report(number: int) -> dict[str, Any]:
         "system_data": {"memory_info": {"period": 5.0, "memory_total_bytes": 532523487232, "error": ""}},
         "instance_info": {"instance_id": "i-0abc", "instance_type": "trn1.32xlarge", "error": ""},
         "neuron_hardware_info": {"neuron_device_count": 16, "neuroncore_per_device_count": 2, "error": ""},
+    }
+
+
+def model(core: int, copy: int) -> dict[str, Any]:
+    """One loaded model of a runtime, as long as the capture's."""
+    parts = dict.fromkeys(PARTS[:4], 60_999_232)
+    held = {"host": 544_768, "neuron_device": 61_163_072, "usage_breakdown": {"host": parts, "neuron_device": parts}}
+    subgraphs = {"sg_00": {"memory_used_bytes": held, "neuroncore_index": core, "neuron_device_index": core // 2}}
+    name = f"/tmp/neuroncc_compile_workdir/{core:08x}-78e0-4e01-b382-{copy:012x}/model.MODULE_{copy:018d}+c7db2df4.neff"
+    return {
+        "name": name,
+        "uuid": f"{copy:032x}",
+        "model_id": 10_000 + copy,
+        "is_running": False,
+        "subgraphs": subgraphs,
     }
 
 

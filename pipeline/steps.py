@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.publish import Published
     from pipeline.sources.base import IngestOptions
 
+NAMED_REFUSALS = 20
 OnObject = Callable[[int, int], None]
 OnModel = Callable[[str, int, int], None]
 
@@ -75,7 +75,9 @@ class Ingested:
 
     def __str__(self) -> str:
         """The counts, then each refused object with its reason and what to do."""
-        return "\n".join([self.summary, *(f"  {one.object}: {one.reason}; {one.next_step}" for one in self.refused)])
+        named = [f"  {one.object}: {one.reason}; {one.next_step}" for one in self.refused[:NAMED_REFUSALS]]
+        more = len(self.refused) - len(named)
+        return "\n".join([self.summary, *named, *([f"  … and {more} more"] if more else [])])
 
 
 @dataclass(frozen=True)
@@ -194,8 +196,3 @@ def validate_batches(settings: Settings, now: datetime) -> CheckReport:
 def models_here() -> Models:
     """The models of this repository."""
     return load_models(SQL_DIR)
-
-
-def code_root() -> Path:
-    """The folder that holds sql/ and dags/."""
-    return SQL_DIR.parent

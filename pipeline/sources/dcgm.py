@@ -104,6 +104,7 @@ class _Scrapes:
         self._rows = WideRows(len(MEASURES))
         self._xid_counts: dict[tuple[int, int], dict[int, float]] = {}
         self._first_ms, self._last_ms = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._is_measured = np.zeros(0, np.bool_)
 
     def batches(self, obj: SourceObject) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Rows of the object; RefusedDelivery where it cannot be held or is damaged."""
@@ -146,7 +147,10 @@ class _Scrapes:
         counted = stored & (columns == XID_COUNT) & ~np.isnan(values)
         if counted.any():
             self._add_xid_counts(instants[counted], identities[counted], block.label_sets[counted], values, counted)
-        self._rows.put(instants[stored], identities[stored], columns[stored], values[stored])
+        self._is_measured[identities[stored]] = True
+        # a GPU that only shows what we do not store was seen all the same
+        shown = stored | ((columns == UNSTORED) & (identities != NO_GPU) & ~self._is_measured[identities])
+        self._rows.put(instants[shown], identities[shown], columns[shown], values[shown])
 
     def _instants(self, block: SampleBlock) -> Integers:
         """Instant of each sample in ms: its own timestamp, else that of its scrape; -1 beyond the calendar."""
@@ -170,6 +174,7 @@ class _Scrapes:
         missing = len(self._identities) - len(self._first_ms)
         self._first_ms = np.append(self._first_ms, np.full(missing, LAST_MS))
         self._last_ms = np.append(self._last_ms, np.full(missing, FIRST_MS - 1))
+        self._is_measured = np.append(self._is_measured, np.zeros(missing, np.bool_))
         present = identities != NO_GPU
         np.minimum.at(self._first_ms, identities[present], instants[present])
         np.maximum.at(self._last_ms, identities[present], instants[present])

@@ -42,10 +42,14 @@ class WideRows:
         self._closed_until: dict[int, int] = {}
 
     def put(self, milliseconds: Integers, identities: Integers, measures: Integers, values: Floats) -> None:
-        """Write samples given as parallel arrays. Raises RowsOutOfOrder for a row that was closed before."""
+        """Write samples given as parallel arrays; measure -1 opens the row and writes nothing.
+
+        Raises RowsOutOfOrder for a row that was closed before.
+        """
         keys, positions = np.unique(milliseconds << IDENTITY_BITS | identities, return_inverse=True)
         rows = np.fromiter((self._row(key) for key in keys.tolist()), np.int64, len(keys))
-        self._cells[rows[positions], measures] = values
+        written = measures >= 0
+        self._cells[rows[positions[written]], measures[written]] = values[written]
 
     def _row(self, key: int) -> int:
         if (row := self._rows.get(key)) is not None:

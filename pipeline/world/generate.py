@@ -12,6 +12,7 @@ from pipeline.world.findings import IdleRun, idle_findings, idle_runs, spike_fin
 from pipeline.world.inventory import inventory_files
 from pipeline.world.neuron_monitor import neuron_files
 from pipeline.world.options import WorldOptions
+from pipeline.world.rules import rules_text
 from pipeline.world.telemetry import Telemetry
 from pipeline.world.truth import true_costs
 from pipeline.world.truth_files import truth_tables
@@ -24,7 +25,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def generate(options: WorldOptions, out: Path, on_progress: Progress | None = None) -> None:
-    """Simulate a world and write it to `out/landing`, `out/truth` and `out/world.json`.
+    """Simulate a world and write it to `out/landing`, `out/truth`, `out/workloads.toml`, `out/world.json`.
 
     Refuses a folder that already holds landing files of another world: the bill of two worlds would mix.
     """
@@ -33,6 +34,7 @@ def generate(options: WorldOptions, out: Path, on_progress: Progress | None = No
         raise FileExistsError(f"{landing} is not empty; choose another folder or remove it first")
     out.mkdir(parents=True, exist_ok=True)
     (out / "world.json").write_text(options.to_json())
+    (out / "workloads.toml").write_text(rules_text())
     world = simulate(options)
     usage, runs = _write_telemetry(world, landing, on_progress or _silent)
     for name, records in inventory_files(options, world.fleet):

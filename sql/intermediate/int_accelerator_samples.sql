@@ -64,7 +64,8 @@ gpus as (
         instance_id,
         sample_at,
         cadence_ms,
-        case when mig_profile = '' then 1
+        case
+            when mig_profile = '' then 1
             else greatest(cast(coalesce(nullif(regexp_extract(mig_profile, '^(\d+)g', 1), ''), '1') as integer), 1)
         end as slice_count,
         case when mig_profile = '' then 1 when model_name ilike '%A30%' then 4 else 7 end as device_slice_count,
@@ -168,7 +169,7 @@ gaps as (
         epoch_ms(sample_at) - epoch_ms(lag(sample_at) over device) as gap_ms,
         energy_counter - lag(energy_counter) over device as counter_change,
         uncorrected_error_count - lag(uncorrected_error_count) over device as error_change,
-        xid_code <> 0 and xid_code is distinct from lag(xid_code) over device as is_new_xid,
+        xid_code <> 0 and coalesce(xid_code <> lag(xid_code) over device, true) as is_new_xid,
     from samples
     window device as (partition by accelerator_id, instance_id order by sample_at)
 ),

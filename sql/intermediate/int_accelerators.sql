@@ -39,7 +39,10 @@ models as (
     select
         m.model_name,
         min(c.chip) as chip,
-    from (select distinct model_name from newest where model_name <> '') as m
+    from (
+        select distinct model_name from newest
+        where model_name <> ''
+    ) as m
     join seed_chips as c on regexp_matches(m.model_name, c.model_pattern, 'i')
     group by m.model_name
 )

@@ -88,11 +88,11 @@ select
     cast(logical_core_count as integer) as logical_core_count,
     cast(busy_ppm as bigint) as busy_ppm,
     cast(memory_used_bytes as bigint) as memory_used_bytes,
-    case when first_owner_id is distinct from last_owner_id then null else coalesce(first_owner_id, '') end
+    case when first_owner_id <> last_owner_id then null else coalesce(first_owner_id, '') end
         as owner_id,
     cast(held_units as bigint) as held_units,
     cast(unknown_units as bigint) as unknown_units,
-    cast(case when first_owner_id is distinct from last_owner_id then null else owner_busy_units end as bigint)
+    cast(case when first_owner_id <> last_owner_id then null else owner_busy_units end as bigint)
         as owner_busy_units,
     case when is_scale_suspect then 8 else 0 end + case when unknown_units > 0 then 1 else 0 end as flag_bits,
 from devices

@@ -105,7 +105,8 @@ classes as (
                 then 'adjustment'
             when record_type in ('RIFee', 'SavingsPlanRecurringFee') or is_unused_reservation
                 then 'idle.reserved_unused'
-            when record_type in ('Usage', 'SavingsPlanCoveredUsage', 'DiscountedUsage')
+            when
+                record_type in ('Usage', 'SavingsPlanCoveredUsage', 'DiscountedUsage')
                 and is_box_usage
                 and is_accelerated_type
                 and (cost_source = 'cost_explorer' or resource_id like 'i-%' or resource_id like '%:instance/i-%')

@@ -85,10 +85,12 @@ breaks as (
     select
         *,
         start_at + to_milliseconds(covered_ms) as end_at,
-        start_at is distinct from
-        lag(start_at + to_milliseconds(covered_ms)) over (
-            partition by usage_hour_at, accelerator_id, instance_id, workload_id
-            order by start_at
+        coalesce(
+            start_at <> lag(start_at + to_milliseconds(covered_ms)) over (
+                partition by usage_hour_at, accelerator_id, instance_id, workload_id
+                order by start_at
+            ),
+            true
         ) as is_new,
     from workloads
 ),

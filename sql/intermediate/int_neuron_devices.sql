@@ -38,8 +38,9 @@ cores as (
         r.sample_at,
         c.core_index // r.cores_per_device as device_index,
         -- a report whose counters failed knows nothing; a core that nobody reports is idle
-        case when count(c.busy_ppm) > 0 or not any_value(r.has_group_errors)
-            then coalesce(sum(c.busy_ppm), 0) // any_value(r.cores_per_device)
+        case
+            when count(c.busy_ppm) > 0 or not any_value(r.has_group_errors)
+                then coalesce(sum(c.busy_ppm), 0) // any_value(r.cores_per_device)
         end as busy_ppm,
         sum(c.memory_used_bytes) as memory_used_bytes,
         bool_or(c.is_scale_suspect) as is_scale_suspect,
@@ -91,12 +92,12 @@ select
     ) as busy_ppm,
     cast(coalesce(c.memory_used_bytes, 0) as bigint) as memory_used_bytes,
     coalesce(ecc.uncorrected_error_count, 0) as uncorrected_error_count,
-    case when o.first_owner_id is distinct from o.last_owner_id then null else coalesce(o.first_owner_id, '') end
+    case when o.first_owner_id <> o.last_owner_id then null else coalesce(o.first_owner_id, '') end
         as owner_id,
     cast(coalesce(o.held_units, 0) as bigint) as held_units,
     cast(coalesce(o.unknown_units, 0) as bigint) as unknown_units,
     cast(
-        case when o.first_owner_id is distinct from o.last_owner_id then null else coalesce(o.owner_busy_units, 0) end
+        case when o.first_owner_id <> o.last_owner_id then null else coalesce(o.owner_busy_units, 0) end
         as bigint
     ) as owner_busy_units,
     case when coalesce(c.is_scale_suspect, false) then 8 else 0 end

@@ -64,7 +64,7 @@ measured as (
         costs.*,
         cast(cast(usage.held_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as device_hours,
         cast(cast(usage.busy_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as busy_device_hours,
-        cast(least(usage.busy_ns / nullif(usage.busy_held_ns, 0), 1) as decimal(9, 6)) as utilization_ratio,
+        cast(usage.busy_ns / nullif(usage.busy_held_ns, 0) as decimal(9, 6)) as utilization_ratio,
     from costs
     left join usage using (usage_date, workload_id, chip)
 )

@@ -5,7 +5,7 @@
 -- column: severity | critical from 1,000 USD above the usual day, else warning
 -- column: status | open while the newest complete day still spikes, else closed
 -- column: start_at | first day of the spike
--- column: detected_at | end of that day
+-- column: detected_at | when that day's bill counts as complete: two days after it began
 -- column: end_at | end of its last day; NULL while open
 -- column: last_seen_at | end of its last day
 -- column: observed | effective USD of the dearest day
@@ -22,6 +22,7 @@ with lines as (
         usage_date,
         account_id,
         instance_type,
+        instance_id,
         chip,
         line_class,
         delivered_at,
@@ -121,6 +122,30 @@ spikes as (
     where robust_z >= 4 and excess_usd >= 100 and cost_usd >= 1.3 * median_usd
 ),
 
+instance_costs as (
+    select
+        s.account_id,
+        s.instance_type,
+        s.episode_date,
+        l.instance_id,
+        cast(sum(l.effective_cost_usd) as decimal(38, 2)) as cost_usd,
+    from spikes as s
+    join lines as l using (account_id, instance_type, usage_date)
+    where l.line_class = 'accelerator' and l.instance_id <> ''
+    group by s.account_id, s.instance_type, s.episode_date, l.instance_id
+),
+
+contributors as (
+    select
+        account_id,
+        instance_type,
+        episode_date,
+        list({'instance': instance_id, 'cost_usd': cost_usd} order by cost_usd desc, instance_id)[1:3]
+            as contributors,
+    from instance_costs
+    group by account_id, instance_type, episode_date
+),
+
 newest_days as (
     select
         account_id,
@@ -133,6 +158,7 @@ episodes as (
     select
         s.account_id,
         s.instance_type,
+        s.episode_date,
         min(s.usage_date) as first_date,
         max(s.usage_date) as last_date,
         max(s.usage_date) = any_value(n.newest_date) as is_open,
@@ -153,7 +179,7 @@ select
     case when e.impact_usd >= 1000 then 'critical' else 'warning' end as severity,
     case when e.is_open then 'open' else 'closed' end as status,
     cast(e.first_date as timestamptz) as start_at,
-    cast(e.first_date + 1 as timestamptz) as detected_at,
+    cast(e.first_date + 2 as timestamptz) as detected_at,
     case when not e.is_open then cast(e.last_date + 1 as timestamptz) end as end_at,
     cast(e.last_date + 1 as timestamptz) as last_seen_at,
     round(cast(e.observed_usd as double), 2) as observed,
@@ -170,6 +196,7 @@ select
             'robust_z', e.robust_z,
             'history_days', e.history_days,
             'day_count', e.day_count,
+            'contributors', c.contributors,
             'sql',
             'select usage_date, sum(effective_cost_usd) as effective_cost_usd from fct_cost_allocated_hourly'
             || ' where account_id = ''' || e.account_id || ''' and instance_type = ''' || e.instance_type
@@ -179,3 +206,4 @@ select
     ) as evidence,
 from episodes as e
 left join types as t using (account_id, instance_type)
+left join contributors as c using (account_id, instance_type, episode_date)

@@ -26,9 +26,12 @@ with newest as (
 marked as (
     select
         *,
-        start_at is distinct from lag(end_at) over (
-            partition by accelerator_id, instance_id, workload_id
-            order by start_at
+        coalesce(
+            start_at <> lag(end_at) over (
+                partition by accelerator_id, instance_id, workload_id
+                order by start_at
+            ),
+            true
         ) as is_new,
     from int_idle_stretches
 ),
@@ -162,6 +165,37 @@ impacts as (
     group by workload_id, episode_number
 ),
 
+instance_impacts as (
+    select
+        workload_id,
+        episode_number,
+        instance_id,
+        cast(sum(cast(impact_usd as decimal(38, 10))) as decimal(38, 2)) as impact_usd,
+        count(distinct device_id) as devices,
+    from priced
+    group by workload_id, episode_number, instance_id
+),
+
+contributors as (
+    select
+        workload_id,
+        episode_number,
+        list(
+            {'instance': instance_id, 'devices': devices, 'impact_usd': impact_usd}
+            order by impact_usd desc nulls last, instance_id
+        )[1:3] as contributors,
+    from instance_impacts
+    group by workload_id, episode_number
+),
+
+teams as (
+    select
+        workload_id,
+        max(team) as team,
+    from int_owner_workloads
+    group by workload_id
+),
+
 spans as (
     select
         workload_id,
@@ -180,8 +214,12 @@ open_or_closed as (
         s.last_seen_at >= n.data_end_at - interval 15 minutes as is_open,
         epoch_ms(s.last_seen_at) - epoch_ms(s.start_at) as length_ms,
         i.* exclude (workload_id, episode_number),
+        c.contributors,
+        t.team,
     from spans as s
     join impacts as i using (workload_id, episode_number)
+    join contributors as c using (workload_id, episode_number)
+    join teams as t using (workload_id)
     cross join newest as n
 ),
 
@@ -213,6 +251,7 @@ select
     price_basis,
     cast(
         json_object(
+            'team', team,
             'account', account_ids,
             'cluster', cluster,
             'chip', chips,
@@ -220,6 +259,7 @@ select
             'instance_count', instance_count,
             'device_count', device_count,
             'device_hours', round(device_ns / 3600000000000, 3),
+            'contributors', contributors,
             'sql',
             'select * from fct_workload_usage_hourly where workload_id = ''' || replace(workload_id, '''', '''''')
             || ''' and usage_hour_at >= ''' || date_trunc('hour', start_at) || ''' order by usage_hour_at'

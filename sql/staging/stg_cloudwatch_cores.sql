@@ -44,9 +44,12 @@ select
     cast(regexp_extract(neuron_core, '(\d+)$', 1) as integer) as core_index,
     period_end_at as sample_at,
     max(period_ms) as period_ms,
-    least(
-        cast(round(max(value) filter (where metric_name = 'node_neuroncore_utilization') * 10000) as bigint),
-        1000000
+    -- not least(): it would turn an unknown percentage into a full one
+    cast(
+        round(
+            max(case when value > 100 then 100 else value end)
+            filter (where metric_name = 'node_neuroncore_utilization') * 10000
+        ) as bigint
     ) as busy_ppm,
     cast(round(max(value) filter (where metric_name = 'node_neuroncore_memory_usage_total')) as bigint)
         as memory_used_bytes,

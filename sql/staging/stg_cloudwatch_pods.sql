@@ -44,7 +44,7 @@ select
     cast(regexp_extract(neuron_device, '(\d+)$', 1) as integer) as device_index,
     cast(regexp_extract(neuron_core, '(\d+)$', 1) as integer) as core_index,
     period_end_at as sample_at,
-    least(cast(round(max(value) * 10000) as bigint), 1000000) as busy_ppm,
+    cast(round(case when max(value) > 100 then 100 else max(value) end * 10000) as bigint) as busy_ppm,
 from newest
 where period_end_at >= $start_at and period_end_at < $end_at
 group by

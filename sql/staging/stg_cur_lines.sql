@@ -73,7 +73,8 @@ costed as (
             when record_type = 'DiscountedUsage'
                 then coalesce(net_reservation_effective_cost, reservation_effective_cost)
             when record_type = 'RIFee'
-                then coalesce(reservation_unused_amortized_upfront_fee, 0)
+                then
+                    coalesce(reservation_unused_amortized_upfront_fee, 0)
                     + coalesce(reservation_unused_recurring_fee, 0)
             when record_type = 'Fee' and resource_id like '%:reserved-instances/%' then 0
             else net_unblended_usd

@@ -142,13 +142,14 @@ select
     mig_profile,
     model_name,
     cadence_ms,
-    least(cast(round(busy_ratio * 1000000) as bigint), 1000000) as busy_ppm,
+    -- not least(): it would turn an unknown ratio into a full one
+    cast(round(case when busy_ratio > 1 then 1 else busy_ratio end * 1000000) as bigint) as busy_ppm,
     case
         when gr_engine_active is not null then 'gr_engine_active'
         when busy_ratio is not null then 'gpu_util'
         else ''
     end as utilization_source,
-    least(cast(round(achieved_ratio * 1000000) as bigint), 1000000) as achieved_ppm,
+    cast(round(case when achieved_ratio > 1 then 1 else achieved_ratio end * 1000000) as bigint) as achieved_ppm,
     cast(round(memory_used_bytes) as bigint) as memory_used_bytes,
     cast(round(power_watts * 1000) as bigint) as power_milliwatts,
     cast(round(energy_joules * 1000) as bigint) as energy_millijoules,
@@ -156,7 +157,7 @@ select
     nullif(cast(round(memory_temp) as integer), 0) as memory_temperature_celsius,
     cast(coalesce(xid_errors, 0) as integer) as xid_code,
     cast(coalesce(ecc_dbe_volatile, 0) as bigint) as uncorrected_error_count,
-    case when first_owner_id is distinct from last_owner_id then null else coalesce(first_owner_id, '') end
+    case when first_owner_id <> last_owner_id then null else coalesce(first_owner_id, '') end
         as owner_id,
     coalesce(busy_ratio > 1.005 or achieved_ratio > 1.005, false) as is_scale_suspect,
     is_time_guessed,

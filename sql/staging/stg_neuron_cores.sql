@@ -33,7 +33,9 @@ select
     report_number,
     core_index,
     sample_at,
-    least(cast(round(max(utilization_percent) * 10000) as bigint), 1000000) as busy_ppm,
+    -- not least(): it would turn an unknown percentage into a full one
+    cast(round(case when max(utilization_percent) > 100 then 100 else max(utilization_percent) end * 10000) as bigint)
+        as busy_ppm,
     cast(coalesce(sum(memory_used_bytes), 0) as bigint) as memory_used_bytes,
     list_sort(list_distinct(coalesce(list(runtime_tag) filter (where owns_core and runtime_tag <> ''), [])))
         as runtime_tags,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -54,6 +55,11 @@ def test_a_spike_compares_the_day_with_its_normal() -> None:
     )
 
 
+def test_a_spike_of_several_days_names_the_first_and_the_last() -> None:
+    longer = replace(SPIKE, closed_at=SPIKE.opened_at + timedelta(days=3), unit="usd_per_day")
+    assert "on 2026-11-10 to 2026-11-12: $9,120, normally $3,890" in compose(longer, "closed").headline
+
+
 def test_money_is_labelled_with_the_basis_of_its_price() -> None:
     assert "list price" in compose(IDLE, "open").money
     assert "what the bill charged" in compose(SPIKE, "closed").money
@@ -70,7 +76,7 @@ def test_a_failed_check_says_which_figures_not_to_trust() -> None:
 def test_owner_busy_share_and_place_stand_among_the_facts() -> None:
     shown = facts(compose(IDLE, "open"))
     assert shown["Owner"] == "research"
-    assert shown["Busy"] == "1.2 %, normal 5.0 %"
+    assert shown["Busy"] == "1.2 %, idle below 5.0 %"
     assert shown["Chips"] == "32 × A100-40GB"
     assert shown["Since"] == "2026-11-14 08:15 UTC, 11 h 20 min"
 

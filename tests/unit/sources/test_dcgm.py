@@ -64,7 +64,7 @@ def test_real_scrapes_hold_their_gpus_and_no_sentinel(
     assert [(len({row["gpu_uuid"] for row in devices})), delivery.rejects] == [gpus, []]
     assert {row["hostname"] for row in devices} == {host}
     assert all(value < 1e14 for row in samples for value in measured(row).values())
-    assert len(samples) == (0 if name.startswith("viettel") else gpus)  # that file holds clocks alone
+    assert len(samples) == gpus  # one of the files holds clocks alone: seen, nothing known
 
 
 def test_columns_are_those_of_the_raw_table(repo_root: Path) -> None:
@@ -168,7 +168,7 @@ def test_rows_of_links_and_cpus_are_counted_not_stored(tmp_path: Path, seeds: Se
         + "go_goroutines 9\n"
     )
     samples, devices, delivery = parse(tmp_path, seeds, text)
-    assert (samples, [row["gpu_uuid"] for row in devices]) == ([], ["GPU-a"])
+    assert ([measured(row) for row in samples], [row["gpu_uuid"] for row in devices]) == ([{}], ["GPU-a"])
     assert delivery.unmapped == {
         "DCGM_FI_DEV_GPU_UTIL": 1,
         "DCGM_FI_DEV_GPU_TEMP": 1,
@@ -265,3 +265,12 @@ def test_every_alias_leads_to_a_field_of_the_catalogue(seeds: Seeds) -> None:
     assert {row["name"] for row in seeds.rows("dcgm_aliases")} <= fields.keys()
     assert all(fields[row["name"]]["field_id"] == row["field_id"] for row in seeds.rows("dcgm_aliases"))
     assert sorted(row["column_name"] for row in fields.values() if row["column_name"]) == sorted(MEASURES)
+
+
+def test_a_gpu_that_shows_only_metrics_we_do_not_store_was_seen_all_the_same(tmp_path: Path, seeds: Seeds) -> None:
+    second = GPU.replace("GPU-a", "GPU-b").replace("nvidia0", "nvidia1")
+    samples, _, _ = parse(
+        tmp_path, seeds, line("DCGM_FI_DEV_SM_CLOCK", 210) + line("DCGM_FI_DEV_SM_CLOCK", 210, second)
+    )
+    assert [row["gpu_uuid"] for row in samples] == ["GPU-a", "GPU-b"]
+    assert [measured(row) for row in samples] == [{}, {}]

@@ -259,3 +259,19 @@ def test_a_line_past_the_limit_is_rejected_without_being_held() -> None:
     samples, rejects, _ = read(b"up 1\n" + long + b"\nup 2\n", 1 << 18)
     assert [sample[2] for sample in samples] == ["1.0", "2.0"]
     assert [(reject.line_number, len(reject.text)) for reject in rejects] == [(2, 500)]
+
+
+def test_the_number_of_an_exemplar_is_never_taken_for_the_value() -> None:
+    scrapes = [b'x_bucket{le="1"} 5 # {id="a"} 0.%d\n' % number for number in range(6)]
+    samples, rejects, _ = read(b"".join(scrapes), len(scrapes[0]))
+    assert ([sample[2] for sample in samples], rejects) == (["5.0"] * 6, [])
+
+
+@pytest.mark.parametrize("bad", range(1, 5))
+def test_a_bad_number_in_a_repeated_block_keeps_the_count_of_scrapes(bad: int) -> None:
+    lines = [b'gpu{i="%d"} 5\n' % index for index in range(5)]
+    odd = [*lines[:bad], b'gpu{i="%d"} 1_0\n' % bad, *lines[bad + 1 :]]
+    expected = [number for number in range(6) for index in range(5) if (number, index) != (4, bad)]
+    for size in (len(lines[0]), len(lines[0]) * 2, len(lines[0]) * 3):
+        _, rejects, scrapes = read(b"".join(lines * 4 + odd + lines), size)
+        assert (scrapes, [reject.line_number for reject in rejects]) == (expected, [21 + bad])

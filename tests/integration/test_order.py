@@ -1,0 +1,151 @@
+"""The same objects twice, in another order, in other batches: the marts are the same to the byte."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import WriteWorld
+from tests.support import ledgers
+from tests.support.ledgers import CLOCK, Ledger
+from tests.support.worlds import WorldFiles, trimmed, units
+
+Unit = list[Path]
+Batches = list[list[Unit]]
+BILLS = frozenset({"cur", "cost_explorer"})
+
+
+def kind(landing: Path, unit: Unit) -> str:
+    folder = unit[0].relative_to(landing).parts[0]
+    return "bill" if folder in BILLS else "inventory" if folder == "inventory" else "telemetry"
+
+
+def in_parts(units: Sequence[Unit], count: int) -> Batches:
+    size = -(-len(units) // count)
+    return [list(units[start : start + size]) for start in range(0, len(units), size)]
+
+
+class Deliveries:
+    """The deliveries of a world by kind."""
+
+    def __init__(self, world: WorldFiles) -> None:
+        self.landing = world.landing
+        self.all = units(world.landing)
+
+    def of(self, wanted: str) -> list[Unit]:
+        return [unit for unit in self.all if kind(self.landing, unit) == wanted]
+
+    def shuffled(self, seed: int, batches: int) -> Batches:
+        return in_parts(random.Random(seed).sample(self.all, len(self.all)), batches)
+
+
+ORDERS: dict[str, Callable[[Deliveries], Batches]] = {
+    "everything twice": lambda found: [found.all, found.all],
+    "bill, then inventory, then telemetry": lambda found: [
+        found.of("bill"),
+        found.of("inventory"),
+        found.of("telemetry"),
+    ],
+    "telemetry, then bill, inventory last": lambda found: [
+        found.of("telemetry"),
+        found.of("bill"),
+        found.of("inventory"),
+    ],
+    "every second telemetry object after the bill": lambda found: [
+        [*found.of("inventory"), *found.of("telemetry")[::2]],
+        found.of("bill"),
+        found.of("telemetry")[1::2],
+    ],
+    "newest first": lambda found: in_parts(found.all[::-1], 3),
+    "shuffled": lambda found: found.shuffled(1, 4),
+}
+
+
+def deliver(home: Path, batches: Sequence[Sequence[Unit]], *, one_sweep: bool = True) -> Ledger:
+    """A ledger that got `batches` a minute apart, with a build after each, and published at CLOCK.
+
+    With `one_sweep` a batch is one sweep, else each delivery of it is swept alone.
+    """
+    ledger = Ledger(home)
+    for number, batch in enumerate(batches):
+        at = CLOCK - timedelta(minutes=len(batches) - number)
+        for paths in [[path for unit in batch for path in unit]] if one_sweep else batch:
+            assert not ledger.ingest(*paths, at=at).refused
+        ledger.build(at)
+    ledger.publish()
+    return ledger
+
+
+def assert_same(ours: Path, theirs: dict[str, bytes], into: Path) -> None:
+    differing = ledgers.differing(ledgers.exports(ours, into), theirs)
+    assert not differing, f"not byte-identical: {', '.join(differing)}; ours lie in {into}"
+
+
+class TestOneDay:
+    """The fast tier: the inventory and bill of one day, half a dozen nodes' telemetry of six hours."""
+
+    @pytest.fixture(scope="class")
+    def deliveries(
+        self, world_of: WriteWorld, no_settings: None, tmp_path_factory: pytest.TempPathFactory
+    ) -> Deliveries:
+        whole = world_of(seed=3, days=1, interval_seconds=300)
+        return Deliveries(trimmed(whole, tmp_path_factory.mktemp("order") / "world"))
+
+    @pytest.fixture(scope="class")
+    def expected(self, deliveries: Deliveries, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+        folder = tmp_path_factory.mktemp("expected")
+        home = ledgers.published(folder / "ledger", deliveries.landing).home
+        return ledgers.exports(home, folder / "exports")
+
+    @pytest.mark.parametrize("order", ORDERS)
+    def test_the_order_of_deliveries_leaves_no_trace(
+        self, order: str, deliveries: Deliveries, expected: dict[str, bytes], tmp_path: Path
+    ) -> None:
+        ledger = deliver(tmp_path / "ledger", ORDERS[order](deliveries))
+        assert_same(ledger.home, expected, tmp_path / "ours")
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("seed", range(3))
+    def test_deliveries_one_by_one_with_a_build_after_each_leave_no_trace(
+        self, seed: int, deliveries: Deliveries, expected: dict[str, bytes], tmp_path: Path
+    ) -> None:
+        ledger = deliver(tmp_path / "ledger", deliveries.shuffled(seed, len(deliveries.all)))
+        assert_same(ledger.home, expected, tmp_path / "ours")
+
+    def test_publishing_again_gives_the_same_files(self, deliveries: Deliveries, tmp_path: Path) -> None:
+        ledger = ledgers.published(tmp_path / "ledger", deliveries.landing)
+        before = ledgers.parquet(ledger.home)
+        ledger.publish()
+        assert ledgers.differing(ledgers.parquet(ledger.home), before) == []
+
+
+@pytest.mark.slow
+class TestWeek:
+    """Seed 3, seven days, whole."""
+
+    @pytest.fixture(scope="class")
+    def deliveries(self, world_of: WriteWorld, no_settings: None) -> Deliveries:
+        return Deliveries(world_of(seed=3, days=7))
+
+    @pytest.fixture(scope="class")
+    def expected(self, deliveries: Deliveries, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+        folder = tmp_path_factory.mktemp("expected")
+        home = ledgers.published(folder / "ledger", deliveries.landing).home
+        return ledgers.exports(home, folder / "exports")
+
+    @pytest.mark.parametrize("order", ORDERS)
+    def test_the_order_of_deliveries_leaves_no_trace(
+        self, order: str, deliveries: Deliveries, expected: dict[str, bytes], tmp_path: Path
+    ) -> None:
+        ledger = deliver(tmp_path / "ledger", ORDERS[order](deliveries))
+        assert_same(ledger.home, expected, tmp_path / "ours")
+
+    def test_each_delivery_in_a_sweep_of_its_own_leaves_no_trace(
+        self, deliveries: Deliveries, expected: dict[str, bytes], tmp_path: Path
+    ) -> None:
+        ledger = deliver(tmp_path / "ledger", deliveries.shuffled(2, 3), one_sweep=False)
+        assert_same(ledger.home, expected, tmp_path / "ours")
