@@ -15,7 +15,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-ORDER = ("ingest_metrics", "ingest_costs", "build_marts", "send_alerts")
+ORDER = ("ingest_metrics", "ingest_costs", "build_marts", "send_alerts", "validate_batches")
 DAGS_FOLDER = Path(__file__).resolve().parent
 
 

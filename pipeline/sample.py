@@ -11,7 +11,8 @@ from pipeline.settings import Settings
 from pipeline.steps import warehouse
 from pipeline.warehouse import scalar
 
-SEED, DAYS, TELEMETRY_DAYS, SIZE = 7, 35, 3, "S"
+# a fleet whose first look shows an open finding, a closed one and a cost spike
+SEED, DAYS, TELEMETRY_DAYS, SIZE = 5, 35, 3, "S"
 # three days after the last usage: its bill is final by then, so that the newest days count as complete
 CLOCK = datetime(2026, 11, 18, tzinfo=UTC)
 

@@ -28,30 +28,43 @@ class Case:
     ingested: Ingested
 
 
-def swept(world: WorldFiles, home: Path) -> Case:
-    ledger = Ledger(home)
-    ingested = ledger.ingest(world.landing)
+def without_cur(world: WorldFiles, folder: Path) -> Case:
+    """The world as its owner sees it who has Cost Explorer alone, published."""
+    ledger = Ledger(folder / "ledger")
+    ingested = ledger.ingest(without(world, "cur", folder / "world-without-cur").landing)
     ledger.publish()
     return Case(world, ledger, ingested)
 
 
-def without_cur(case: Case, folder: Path) -> Case:
-    return swept(without(case.world, "cur", folder / "world-without-cur"), folder / "ledger-without-cur")
+def with_cur(case: Case) -> Case:
+    """The same ledger after its CUR exports came: they replace Cost Explorer as the bill, and are published."""
+    ingested = case.ingested + case.ledger.ingest(case.world.landing / "cur")
+    case.ledger.publish()
+    return replace(case, ingested=ingested)
+
+
+def assert_clean(case: Case) -> None:
+    assert not case.ingested.refused
+    assert case.ingested.rejects == 0
 
 
 def assert_true(case: Case) -> None:
-    assert not case.ingested.refused
-    assert case.ingested.rejects == 0
+    assert_clean(case)
+    assert cost_sources(case) == ["cur"]
     missed = truth.differences(case.ledger, case.world)
     assert not missed, truth.shown(missed)
 
 
 def assert_conserved(case: Case) -> None:
-    assert not case.ingested.refused
-    assert case.ingested.rejects == 0
-    assert truth.rows(case.ledger, "select distinct cost_source from fct_cost_allocated_hourly") == [("cost_explorer",)]
+    assert_clean(case)
+    assert cost_sources(case) == ["cost_explorer"]
     assert truth.rows(case.ledger, truth.RECONCILIATION) == []
     assert truth.bill_differences(case.ledger, case.world) == []
+
+
+def cost_sources(case: Case) -> list[str]:
+    found = truth.rows(case.ledger, "select distinct cost_source from fct_cost_allocated_hourly order by 1")
+    return [name for (name,) in found]
 
 
 def distances(case: Case) -> str:
@@ -69,40 +82,33 @@ def distances(case: Case) -> str:
 
 
 class TestTwoDays:
-    """The fast tier: two days of bill, one of telemetry; the bill comes from Cost Explorer first, then from CUR."""
+    """The fast tier: two days of bill, one of telemetry."""
 
     @pytest.fixture(scope="class")
-    def before_cur(self, world_of: WriteWorld, no_settings: None, tmp_path_factory: pytest.TempPathFactory) -> Case:
-        folder = tmp_path_factory.mktemp("truth")
-        world = world_of(seed=1, days=2, telemetry_days=1)
-        alone = swept(without(world, "cur", folder / "world"), folder / "ledger")
-        shutil.copytree(alone.ledger.home, folder / "early")
-        return replace(alone, ledger=Ledger(folder / "early"))
+    def early(self, world_of: WriteWorld, no_settings: None, tmp_path_factory: pytest.TempPathFactory) -> Case:
+        return without_cur(world_of(seed=1, days=2, telemetry_days=1), tmp_path_factory.mktemp("truth"))
 
     @pytest.fixture(scope="class")
-    def case(self, before_cur: Case, world_of: WriteWorld) -> Case:
-        world = world_of(seed=1, days=2, telemetry_days=1)
-        ledger = Ledger(before_cur.ledger.home.with_name("ledger"))
-        ingested = ledger.ingest(world.landing / "cur")
-        ledger.publish()
-        return Case(world, ledger, before_cur.ingested + ingested)
+    def late(self, early: Case, tmp_path_factory: pytest.TempPathFactory) -> Case:
+        home = tmp_path_factory.mktemp("late") / "ledger"
+        shutil.copytree(early.ledger.home, home)
+        return with_cur(replace(early, ledger=Ledger(home)))
 
-    def test_nothing_is_refused_or_rejected(self, case: Case) -> None:
-        assert not case.ingested.refused
-        assert case.ingested.rejects == 0
+    def test_nothing_is_refused_or_rejected(self, late: Case) -> None:
+        assert_clean(late)
 
-    def test_with_cost_explorer_alone_every_row_is_conserved(self, before_cur: Case) -> None:
-        assert_conserved(before_cur)
-        print(distances(before_cur))
+    def test_with_cost_explorer_alone_every_row_is_conserved(self, early: Case) -> None:
+        assert_conserved(early)
+        print(distances(early))
 
-    def test_every_row_of_every_mart_equals_the_truth(self, case: Case) -> None:
-        assert_true(case)
+    def test_every_row_of_every_mart_equals_the_truth(self, late: Case) -> None:
+        assert_true(late)
 
-    def test_the_comparison_has_something_to_compare(self, case: Case) -> None:
+    def test_the_comparison_has_something_to_compare(self, late: Case) -> None:
         tables = ("mart_reconciliation_daily", "mart_workload_cost_daily", "fct_accelerator_usage_hourly")
-        counts = {table: truth.rows(case.ledger, f"select count(*) from {table}")[0][0] for table in tables}
+        counts = {table: truth.rows(late.ledger, f"select count(*) from {table}")[0][0] for table in tables}
         assert all(count > 20 for count in counts.values()), counts
-        assert truth.rows(case.ledger, "select rule from mart_anomalies") == [("idle_while_paid",)]
+        assert truth.rows(late.ledger, "select rule from mart_anomalies") == [("idle_while_paid",)]
 
 
 @pytest.fixture
@@ -114,11 +120,11 @@ def room(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_week_of_each_seed_is_true_and_conserved_with_cost_explorer_alone(
+def test_a_week_of_each_seed_is_conserved_with_cost_explorer_alone_and_true_with_cur(
     seed: int, room: Path, no_settings: None
 ) -> None:
-    case = swept(write_world(room, seed=seed, days=DAYS), room / "ledger")
-    assert_true(case)
-    alone = without_cur(case, room)
-    assert_conserved(alone)
-    print(f"seed {seed}, Cost Explorer alone: {distances(alone)}")
+    case = without_cur(write_world(room, seed=seed, days=DAYS), room)
+    assert_conserved(case)
+    print(f"seed {seed}, Cost Explorer alone: {distances(case)}")
+    assert_true(with_cur(case))
+    print(f"seed {seed}, CUR: every row true; findings {truth.rows(case.ledger, truth.FOUND)}")

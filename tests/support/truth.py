@@ -50,6 +50,7 @@ FINDINGS = """
     select * from ours full join {truth} as t using (rule, subject, start_at, end_at)
     where coalesce(abs(ours.impact_usd - t.impact_usd) > 1e-6, true)
 """
+FOUND = "select rule, count(*), sum(impact_usd) from mart_anomalies group by all order by all"
 DISTANCES = """
     with ours as (
         select usage_date, workload_id, chip, sum(effective_cost_usd) as usd from mart_workload_cost_daily group by all
