@@ -57,7 +57,7 @@ $(STAMP): $(LOCK) pyproject.toml
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
 	@[ -x $(BIN)/uv ] || $(BIN)/pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' $(LOCK))"
 	@echo "[2/3] $$(grep -cE '^[a-z0-9].*==' $(LOCK)) locked packages (a few minutes the first time, seconds after)"
-	@export VIRTUAL_ENV="$(CURDIR)/$(VENV)" UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=$${UV_LINK_MODE:-copy}; \
+	@export VIRTUAL_ENV="$(CURDIR)/$(VENV)" UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=$${UV_SYSTEM_CERTS:-true} UV_LINK_MODE=$${UV_LINK_MODE:-copy}; \
 	if [ -z "$${UV_DEFAULT_INDEX:-}$${UV_INDEX_URL:-}" ] && [ -n "$${PIP_INDEX_URL:-}" ]; then export UV_DEFAULT_INDEX="$$PIP_INDEX_URL"; fi; \
 	$(BIN)/uv pip sync --python $(BIN)/python $(LOCK) || $(BIN)/pip install --disable-pip-version-check -r $(LOCK)
 	@echo "[3/3] chipledger itself"

@@ -14,6 +14,7 @@
 -- column: instance_id | EC2 instance of an instance line, '' elsewhere
 -- column: instance_type | EC2 instance type of an instance line, '' elsewhere
 -- column: chip | chip of that type, other where the line has none
+-- column: is_spot | the usage type says spot
 -- column: line_class | accelerator: spread by device time; else the cost class of the whole line
 -- column: usage_ms | milliseconds of instance time billed by an accelerator line, 0 elsewhere
 -- column: billed_cost_usd | USD as invoiced
@@ -133,6 +134,7 @@ select
     case when line_class = 'accelerator' then regexp_extract(resource_id, 'i-[0-9a-f]+') else '' end as instance_id,
     instance_type,
     chip,
+    contains(usage_type, 'SpotUsage') as is_spot,
     line_class,
     case
         when line_class = 'accelerator'

@@ -9,6 +9,7 @@
 -- column: region | AWS region
 -- column: cluster | cluster, '-' where unknown
 -- column: instance_type | EC2 instance type
+-- column: is_spot | the inventory calls it a spot instance
 -- column: weight_ns | device-nanoseconds of this part
 -- column: is_oversubscribed | more was held than paid for; the parts are scaled down by normalising
 -- check:  fail | weight_ns >= 0 | a part of an hour is never negative
@@ -124,6 +125,7 @@ select
     t.region,
     t.cluster,
     t.instance_type,
+    t.is_spot,
     cast(p.weight_ns as bigint) as weight_ns,
     -- a second of clock skew is no oversubscription
     t.known_ns + t.idle_ns + t.unknown_ns > t.capacity_ns + cast(t.device_count as bigint) * 1000000000 as is_oversubscribed,

@@ -8,8 +8,9 @@
 -- column: instance_type | EC2 instance type
 -- column: chip | chip of its devices
 -- column: device_count | accelerators of the instance
--- column: capacity_ns | device-nanoseconds: billed instance time times devices; for an account without a CUR the time it existed
--- column: capacity_source | cur or inventory
+-- column: is_spot | the inventory calls it a spot instance
+-- column: capacity_ns | device-nanoseconds: billed instance time times devices; for an account without a CUR the time it existed, or was observed where no inventory knows it
+-- column: capacity_source | cur, inventory or telemetry
 -- check:  fail | capacity_ns >= 0 | capacity is never negative
 -- check:  warn | capacity_ns <= 3600000000000 * cast(device_count as bigint) | an instance billed for more than the hour: two bills for one hour?
 -- window: usage_hour_at
@@ -74,6 +75,36 @@ existed as (
     group by usage_hour_at, instance_id
 ),
 
+-- an instance that only its telemetry knows belongs to the one account that pays for its type that day
+payers as (
+    select
+        usage_date,
+        instance_type,
+        min(account_id) as account_id,
+    from int_cost_lines
+    where
+        line_class = 'accelerator'
+        and cost_source = 'cost_explorer'
+        and usage_hour_at >= date_trunc('day', $start_at)
+        and usage_hour_at < $end_at
+    group by usage_date, instance_type
+    having count(distinct account_id) = 1
+),
+
+observed as (
+    select
+        h.usage_hour_at,
+        h.instance_id,
+        p.account_id,
+        max(h.instance_type) as instance_type,
+        max(h.device_observed_ms) as usage_ms,
+    from int_accelerator_hours as h
+    join payers as p on h.instance_type = p.instance_type and cast(h.usage_hour_at as date) = p.usage_date
+    anti join int_instances as i on h.instance_id = i.instance_id
+    where h.usage_hour_at >= $start_at and h.usage_hour_at < $end_at and h.instance_id <> ''
+    group by h.usage_hour_at, h.instance_id, p.account_id
+),
+
 paid as (
     select
         *,
@@ -86,6 +117,13 @@ paid as (
         'inventory' as capacity_source,
     from existed
     anti join billed using (usage_hour_at, instance_id)
+    union all by name
+    select
+        observed.*,
+        '' as region,
+        'telemetry' as capacity_source,
+    from observed
+    anti join billed using (usage_hour_at, instance_id)
 )
 
 select
@@ -97,6 +135,7 @@ select
     p.instance_type,
     t.chip,
     t.device_count,
+    coalesce(i.lifecycle = 'spot', false) as is_spot,
     cast(p.usage_ms * 1000000 * t.device_count as bigint) as capacity_ns,
     p.capacity_source,
 from paid as p

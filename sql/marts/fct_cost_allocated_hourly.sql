@@ -38,6 +38,7 @@ type_weights as (
     select
         account_id,
         instance_type,
+        is_spot,
         cast(usage_hour_at as date) as usage_date,
         usage_hour_at,
         cost_class,
@@ -48,7 +49,17 @@ type_weights as (
         case when min(instance_id) = max(instance_id) then min(instance_id) else '' end as instance_id,
         sum(weight_ns) as weight_ns,
     from weights
-    group by account_id, instance_type, usage_hour_at, cost_class, workload_id, chip
+    group by account_id, instance_type, is_spot, usage_hour_at, cost_class, workload_id, chip
+),
+
+-- which purchase options the inventory knows of a type that day
+known_options as (
+    select distinct
+        account_id,
+        instance_type,
+        usage_date,
+        is_spot,
+    from type_weights
 ),
 
 parts as (
@@ -78,7 +89,17 @@ parts as (
         cast(w.weight_ns as hugeint) as weight,
     from lines as l
     join type_weights as w using (account_id, instance_type, usage_date)
-    where l.line_class = 'accelerator' and l.cost_source = 'cost_explorer'
+    left join known_options as o
+        on
+            o.account_id = l.account_id
+            and o.instance_type = l.instance_type
+            and o.usage_date = l.usage_date
+            and o.is_spot = l.is_spot
+    where
+        l.line_class = 'accelerator'
+        and l.cost_source = 'cost_explorer'
+        -- spot money goes to spot instances, where the inventory knows any
+        and (o.is_spot is null or w.is_spot = l.is_spot)
 ),
 
 all_parts as (

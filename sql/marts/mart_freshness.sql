@@ -12,7 +12,8 @@
 with arrivals as (
     select
         source,
-        max(event_end_at) as last_event_at,
+        -- the end is exclusive, a microsecond after the last instant
+        date_trunc('millisecond', max(event_end_at)) as last_event_at,
         max(arrived_at) as last_arrival_at,
     from raw_deliveries
     group by source

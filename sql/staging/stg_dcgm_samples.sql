@@ -37,11 +37,21 @@ with factors as (
     from seed_dcgm_fields
 ),
 
-keyed as (
+mig_instants as (
+    select distinct
+        hostname,
+        gpu_uuid,
+        sample_at,
+    from raw_dcgm_samples
+    where gpu_instance_id <> '' and sample_at >= $start_at and sample_at < $end_at
+),
+
+keyed as not materialized (
     select
         s.*,
         d.time_guessed,
         d.observed_at as delivery_observed_at,
+        coalesce(nullif(s.device, ''), 'nvidia' || s.gpu_index) as device_name,
         case
             when s.gpu_uuid = '' then coalesce(nullif(s.device, ''), 'nvidia' || s.gpu_index)
             when s.gpu_uuid like '%00000000' then s.hostname || '/' || s.gpu_uuid
@@ -50,20 +60,31 @@ keyed as (
         case
             when s.pod <> '' then concat_ws(chr(31), 'pod', s.namespace, s.pod, s.container)
             when s.hpc_job <> '' then concat_ws(chr(31), 'slurm', s.hpc_job)
-            else ''
         end as owner_id,
     from raw_dcgm_samples as s
     join raw_deliveries as d using (delivery_id)
+    -- while MIG is on only its instances exist
+    anti join mig_instants as m
+        on
+            s.hostname = m.hostname
+            and s.gpu_uuid = m.gpu_uuid
+            and s.sample_at = m.sample_at
+            and s.gpu_instance_id = ''
     where s.sample_at >= $start_at and s.sample_at < $end_at
 ),
 
-mig_instants as (
-    select distinct
-        hostname,
-        gpu_uuid,
-        sample_at,
+-- most devices have one row at an instant: the few hashes seen twice, and only those, are compared by their keys below
+repeated as (
+    select hash(hostname, device_key, sample_at) as place_hash
     from keyed
-    where gpu_instance_id <> ''
+    group by place_hash
+    having count(*) > 1
+),
+
+copies as materialized (
+    select keyed.*
+    from keyed
+    semi join repeated on hash(keyed.hostname, keyed.device_key, keyed.sample_at) = repeated.place_hash
 ),
 
 newest as (
@@ -72,23 +93,8 @@ newest as (
         device_key,
         sample_at,
         max((delivery_observed_at, delivery_id)) as newest_delivery,
-    from keyed
+    from copies
     group by hostname, device_key, sample_at
-),
-
-copies as (
-    select keyed.*
-    from keyed
-    join newest using (hostname, device_key, sample_at)
-    left join mig_instants as m
-        on
-            m.hostname = keyed.hostname
-            and m.gpu_uuid = keyed.gpu_uuid
-            and m.sample_at = keyed.sample_at
-    where
-        (keyed.delivery_observed_at, keyed.delivery_id) = newest.newest_delivery
-        -- while MIG is on only its instances exist
-        and (m.gpu_uuid is null or keyed.gpu_instance_id <> '')
 ),
 
 devices as (
@@ -96,26 +102,57 @@ devices as (
         hostname,
         device_key,
         sample_at,
-        max(gpu_uuid) as gpu_uuid,
-        max(coalesce(nullif(device, ''), 'nvidia' || gpu_index)) as device_name,
-        max(gpu_instance_profile) as mig_profile,
-        max(model_name) as model_name,
-        max(cadence_ms) as cadence_ms,
-        max(gr_engine_active) as gr_engine_active,
-        max(gpu_util) as gpu_util,
-        max(tensor_active) as tensor_active,
-        max(fb_used) as fb_used,
-        max(power_usage) as power_usage,
-        max(total_energy_consumption) as total_energy_consumption,
-        max(gpu_temp) as gpu_temp,
-        max(memory_temp) as memory_temp,
-        max(xid_errors) as xid_errors,
-        max(ecc_dbe_volatile) as ecc_dbe_volatile,
-        min(nullif(owner_id, '')) as first_owner_id,
-        max(nullif(owner_id, '')) as last_owner_id,
-        bool_or(time_guessed) as is_time_guessed,
-    from copies
-    group by hostname, device_key, sample_at
+        gpu_uuid,
+        device_name,
+        gpu_instance_profile as mig_profile,
+        model_name,
+        cadence_ms,
+        gr_engine_active,
+        gpu_util,
+        tensor_active,
+        fb_used,
+        power_usage,
+        total_energy_consumption,
+        gpu_temp,
+        memory_temp,
+        xid_errors,
+        ecc_dbe_volatile,
+        owner_id as first_owner_id,
+        owner_id as last_owner_id,
+        time_guessed as is_time_guessed,
+    from keyed
+    anti join repeated on hash(keyed.hostname, keyed.device_key, keyed.sample_at) = repeated.place_hash
+    union all
+    select
+        c.hostname,
+        c.device_key,
+        c.sample_at,
+        max(c.gpu_uuid) as gpu_uuid,
+        max(c.device_name) as device_name,
+        max(c.gpu_instance_profile) as mig_profile,
+        max(c.model_name) as model_name,
+        max(c.cadence_ms) as cadence_ms,
+        max(c.gr_engine_active) as gr_engine_active,
+        max(c.gpu_util) as gpu_util,
+        max(c.tensor_active) as tensor_active,
+        max(c.fb_used) as fb_used,
+        max(c.power_usage) as power_usage,
+        max(c.total_energy_consumption) as total_energy_consumption,
+        max(c.gpu_temp) as gpu_temp,
+        max(c.memory_temp) as memory_temp,
+        max(c.xid_errors) as xid_errors,
+        max(c.ecc_dbe_volatile) as ecc_dbe_volatile,
+        min(c.owner_id) as first_owner_id,
+        max(c.owner_id) as last_owner_id,
+        bool_or(c.time_guessed) as is_time_guessed,
+    from copies as c
+    join newest as n
+        on
+            c.hostname = n.hostname
+            and c.device_key = n.device_key
+            and c.sample_at = n.sample_at
+            and (c.delivery_observed_at, c.delivery_id) = n.newest_delivery
+    group by c.hostname, c.device_key, c.sample_at
 ),
 
 ratios as (

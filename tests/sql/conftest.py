@@ -55,7 +55,7 @@ class Bench:
 
     def _fill(self, table: str, csv: Path) -> None:
         rows = self.conn.sql(f"select * from {_read_csv(csv)}")
-        absent = "".join(f', \'\' as "{name}"' for name in self.texts[table] if name not in rows.columns)
+        absent = "".join(f', \'\' as "{name}"' for name in self.texts.get(table, []) if name not in rows.columns)
         self.conn.execute(f"insert into {table} by name select *{absent} from {_read_csv(csv)}")
 
     def _compare(self, model: str, case: Path) -> tuple[Rows, Rows]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.world import WorldOptions, generate
+
+SMALL_BYTES = 250_000
+KEPT_HOURS = re.compile(r"T1[4-6]0000Z\.prom|\.ndjson")
 
 
 @dataclass(frozen=True)
@@ -68,17 +72,11 @@ def units(landing: Path) -> list[list[Path]]:
 
 
 def trimmed(world: WorldFiles, into: Path) -> WorldFiles:
-    """A tenth of a one-day `world`: every bill and inventory, two Neuron nodes, two GPU nodes of a few hours."""
+    """A small part of a one-day `world`: every bill and inventory, the small Neuron nodes, three hours of the GPU ones."""
     for path in world.objects():
         name = path.relative_to(world.landing)
-        if name.parts[0] in ("neuron_monitor", "dcgm") and not _is_kept(world, path):
-            continue
-        (into / "landing" / name).parent.mkdir(parents=True, exist_ok=True)
-        _link(str(path), str(into / "landing" / name))
+        is_telemetry = name.parts[0] in ("neuron_monitor", "dcgm")
+        if not is_telemetry or (path.stat().st_size <= SMALL_BYTES and KEPT_HOURS.search(path.name)):
+            (into / "landing" / name).parent.mkdir(parents=True, exist_ok=True)
+            _link(str(path), str(into / "landing" / name))
     return WorldFiles(into)
-
-
-def _is_kept(world: WorldFiles, path: Path) -> bool:
-    nodes = sorted({"-".join(each.name.split("-")[:2]) for each in path.parent.iterdir()})
-    is_node = "-".join(path.name.split("-")[:2]) in nodes[:2]
-    return is_node and (path.parent.name == "neuron_monitor" or "T06" <= path.name[-16:-13] <= "T11")
