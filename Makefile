@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 LOCK := requirements.lock
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run test test-all check fix docs lock clean setup
+.PHONY: help run test test-all mutation check fix docs lock clean setup
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -21,6 +21,9 @@ test: $(STAMP) ## the fast tests (under four minutes)
 
 test-all: $(STAMP) ## all tests, the slow ones too
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
+
+mutation: $(STAMP) ## break the code in known ways, one at a time: a test must notice each
+	@$(BIN)/python -m tests.mutation.run
 
 check: $(STAMP) ## lint, format, types, import laws, header contracts, docs fresh
 	@echo "· ruff";           $(BIN)/ruff check .

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from alerts.ledger import Ledger, lease
@@ -90,11 +91,12 @@ def notify(
     dry_run: bool = False,
     max_seconds: float = 60.0,
     data_through_at: datetime | None = None,
+    judged: Collection[str] | None = None,
 ) -> NotifyReport:
     """Tell people what changed since they were last told.
 
     `findings_rows` is the whole of mart_anomalies, as column → value: a finding that people know and that is missing
-    here is retracted. Without `slack` the same messages become files in `outbox_dir`. Nothing is sent twice and nothing
+    here is retracted; with `judged` only one of these rules, as nothing is known of the others now. Without `slack` the same messages become files in `outbox_dir`. Nothing is sent twice and nothing
     lost, whatever dies on the way; run it again to go on. `dry_run` shows what would be sent and keeps nothing.
     """
     findings = [Finding.from_row(row) for row in findings_rows]
@@ -104,12 +106,14 @@ def notify(
     ledger = Ledger(state_path, transport.route)
     try:
         if dry_run:
-            skipped, rows = ledger.rehearse(findings, target=transport.target, data_through_at=data_through_at)
+            skipped, rows = ledger.rehearse(
+                findings, target=transport.target, data_through_at=data_through_at, judged=judged
+            )
             return NotifyReport(pending=len(rows), skipped=skipped, lines=tuple(map(_line, rows)))
         while True:
             with lease(state_path) as mine:
                 if mine:
-                    return _Pass(ledger, transport, outbox, clock).run(findings, data_through_at)
+                    return _Pass(ledger, transport, outbox, clock).run(findings, data_through_at, judged)
             if not clock.allows(LEASE_POLL_SECONDS):
                 busy = f"another dispatcher holds {state_path.with_suffix('.lock')}; it delivers, or run notify again"
                 return _report(ledger, NotifyReport(skipped=len(findings), problem=busy))
@@ -126,15 +130,20 @@ class _Pass:
         self.sent, self.edited, self.failures, self.problem = 0, 0, 0, ""
         self._last_call_at: datetime | None = None
 
-    def run(self, findings: Sequence[Finding], data_through_at: datetime | None) -> NotifyReport:
+    def run(
+        self, findings: Sequence[Finding], data_through_at: datetime | None, judged: Collection[str] | None
+    ) -> NotifyReport:
         self.ledger.recover()
         target = self.transport.target
-        skipped = self.ledger.reconcile(findings, target=target, data_through_at=data_through_at)
+        reconcile = partial(
+            self.ledger.reconcile, findings, target=target, data_through_at=data_through_at, judged=judged
+        )
+        skipped = reconcile()
         for _ in range(MAX_ROUNDS):
             if not self._reachable():
                 break
             if self._resolve():
-                self.ledger.reconcile(findings, target=target, data_through_at=data_through_at)
+                reconcile()
             self._send_all()
             wait = self._grace_left()
             if wait is None or not self.clock.allows(wait):

@@ -8,7 +8,7 @@ ended without an answer), `held` (nobody can say whether it arrived; shown, neve
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -48,11 +48,16 @@ class Ledger:
         self._engine.dispose()
 
     def rehearse(
-        self, findings: Sequence[Finding], *, target: str, data_through_at: datetime | None
+        self,
+        findings: Sequence[Finding],
+        *,
+        target: str,
+        data_through_at: datetime | None,
+        judged: Collection[str] | None = None,
     ) -> tuple[int, list[Row]]:
         """As `reconcile`, with the messages that it would leave to send; nothing is kept."""
         with self._engine.connect() as conn:
-            quiet = Reconciliation(conn, self.route, target, data_through_at).run(findings)
+            quiet = Reconciliation(conn, self.route, target, data_through_at).run(findings, judged)
             rows = [row_of(found) for found in conn.execute(self._rows("pending")).mappings()]
             conn.rollback()
         return quiet, rows
@@ -66,13 +71,20 @@ class Ledger:
                 .values(state="unknown", error="the dispatcher died during the call")
             )
 
-    def reconcile(self, findings: Sequence[Finding], *, target: str, data_through_at: datetime | None) -> int:
+    def reconcile(
+        self,
+        findings: Sequence[Finding],
+        *,
+        target: str,
+        data_through_at: datetime | None,
+        judged: Collection[str] | None = None,
+    ) -> int:
         """Replace everything not yet sent by the fewest messages that bring people up to date.
 
-        `findings` is the whole set that holds now. Returns how many findings have no news.
+        `findings` is the whole set that holds now, of the rules `judged` (None: of all). Returns how many have no news.
         """
         with self._engine.begin() as conn:
-            quiet = Reconciliation(conn, self.route, target, data_through_at).run(findings)
+            quiet = Reconciliation(conn, self.route, target, data_through_at).run(findings, judged)
             failpoints.failpoint("alerts.reconcile.before_commit")
         failpoints.failpoint("alerts.reconcile.after_commit")
         return quiet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
@@ -21,10 +21,15 @@ class Reconciliation:
     def __init__(self, conn: Connection, route: str, target: str, data_through_at: datetime | None) -> None:
         self.conn, self.route, self.target, self.data_through_at = conn, route, target, data_through_at
 
-    def run(self, findings: Sequence[Finding]) -> int:
-        """Leave as pending exactly the messages that are due; returns how many findings have no news."""
+    def run(self, findings: Sequence[Finding], judged: Collection[str] | None = None) -> int:
+        """Leave as pending exactly the messages that are due; returns how many findings have no news.
+
+        `findings` is the whole of what holds, or with `judged` of these rules: what was told of others stays as it is.
+        """
         holds = {finding.finding_id: finding for finding in findings}
         attempts = self._drop_unsent()
+        if judged is not None:
+            holds |= {key: told.finding for key, told in self._told().items() if told.stands_outside(judged)}
         for old_id, new_id in successors(self._told(), holds).items():
             self._rename(old_id, new_id, holds[new_id])
         told = self._told()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -37,6 +37,10 @@ class Told:
     def state(self) -> str:
         """open, closed or retracted."""
         return STATE_AFTER[self.transition]
+
+    def stands_outside(self, judged: Collection[str]) -> bool:
+        """True if none of the rules `judged` speaks of it and people take it for true: silence must not retract it."""
+        return self.finding.rule not in judged and self.state != "retracted"
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,13 @@ def notify(settings: Settings, now: datetime, *, dry_run: bool = False) -> Notif
     """Tell people what changed since they were last told.
 
     Findings are read from the published snapshot, so that messages and marts agree; failed checks from the warehouse,
-    since they may be what stopped the publication.
+    since they may be what stopped the publication. Without a publication nothing is known of the other rules, so that
+    what was told of them stands: a lost folder is no all-clear.
     """
     from alerts.dispatch import notify as dispatch
 
-    rows, data_through_at = _published_findings(settings)
+    published, data_through_at = _published_findings(settings)
+    rows = published or []
     with warehouse(settings) as conn:
         rows += [asdict(finding) for finding in rules.read_findings(conn, FROM_WAREHOUSE)]
     return dispatch(
@@ -47,6 +49,7 @@ def notify(settings: Settings, now: datetime, *, dry_run: bool = False) -> Notif
         sleep=time.sleep,
         dry_run=dry_run,
         data_through_at=data_through_at,
+        judged=FROM_WAREHOUSE if published is None else None,
     )
 
 
@@ -60,7 +63,8 @@ def slack_settings(settings: Settings) -> SlackSettings | None:
     return SlackSettings(token=token, channel=settings.slack_channel, base_url=settings.slack_base_url)
 
 
-def _published_findings(settings: Settings) -> tuple[list[dict[str, object]], datetime | None]:
+def _published_findings(settings: Settings) -> tuple[list[dict[str, object]] | None, datetime | None]:
+    """The findings of the publication, less those read elsewhere, and how far its data reach; None without one."""
     from pipeline import reading
 
     root = settings.place.root
@@ -68,5 +72,5 @@ def _published_findings(settings: Settings) -> tuple[list[dict[str, object]], da
         found = reading.query(root, "select * from mart_anomalies order by finding_id").records()
         (publication,) = reading.query(root, "select data_through_at from publication").records()
     except NothingPublished:
-        return [], None
+        return None, None
     return [row for row in found if row["rule"] not in FROM_WAREHOUSE], publication["data_through_at"]

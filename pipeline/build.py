@@ -240,6 +240,7 @@ def _build_windows(work: _Build, model: Model) -> None:
         create_empty(work.conn, model, work.bind(model, ALL_TIME))
     built = None if is_new or before is None else before.built
     windows: list[Window] = []
+    touched: list[Window] = []
     if work.extent:
         everything = whole_days(widen(work.extent, work.reach[model.name]))
         rounded = whole_days if model.is_daily else whole_hours
@@ -250,7 +251,9 @@ def _build_windows(work: _Build, model: Model) -> None:
         for chunk in _chunks(window, work.day_rows):
             replace_window(work.conn, model, work.bind(model, chunk), chunk, may_hold_rows=not is_new)
     rebuilt = windows or ([ALL_TIME] if is_new else [])
-    work.save(model, _State(model.definition_hash, built=built), rebuilt, windows)
+    # what was touched beyond this model's own rows still reaches readers that look further
+    changed = merge([*touched, *windows])
+    work.save(model, _State(model.definition_hash, built=built), rebuilt, changed)
 
 
 def _reasons(work: _Build, model: Model) -> list[Window]:

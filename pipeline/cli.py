@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pipeline import cli_pass, cli_read, cli_world
-from pipeline.cli_output import progress, say, show, warn
+from pipeline.cli_output import progress, say, show, trouble_around, warn
 from pipeline.errors import ChipledgerError
 
 app = typer.Typer(
@@ -30,7 +30,7 @@ app.command(epilog="Example: chipledger run --sample")(cli_pass.run)
 
 
 def main() -> None:
-    """Run the command line; errors that chipledger names end as one sentence and exit code 1 or 2."""
+    """Run the command line; errors of chipledger and of disk, memory and files end as one sentence, exit code 1 or 2."""
     if name := os.environ.get("CHIPLEDGER_FAILPOINT"):
         from pipeline.failpoints import arm
 
@@ -42,6 +42,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        if not (words := trouble_around(error)):
+            raise
+        warn(f"chipledger: {words}")
         sys.exit(1)
 
 
@@ -131,7 +136,11 @@ def notify(
     from pipeline import settings
 
     values = settings.load()
-    say(str(telling.notify(values, values.clock(), dry_run=dry_run)))
+    report = telling.notify(values, values.clock(), dry_run=dry_run)
+    say(str(report))
+    for line in report.lines:
+        say(f"  {line.state}  {line.transition}  {line.text}" + (f" ({line.error})" if line.error else ""))
+    raise typer.Exit(1 if report.problem else 0)
 
 
 @app.command(epilog="Example: CHIPLEDGER_REGIONS=us-east-1 chipledger doctor")

@@ -44,6 +44,11 @@ def _examine_slack(settings: Settings) -> Finding:
     from alerts.transport import Result
 
     chosen = slack_settings(settings)
+    if chosen is None and (settings.slack_channel or settings.slack_token.get_secret_value()):
+        missing = "SLACK_BOT_TOKEN" if settings.slack_channel else "CHIPLEDGER_SLACK_CHANNEL"
+        return Finding(
+            "slack", "warn", f"{missing} is missing: nobody is told, messages go to {settings.place.outbox}; set it"
+        )
     if chosen is None:
         return Finding(
             "slack",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+UNSHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format (bidi, zero-width), surrogate, line and paragraph ends
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,12 +29,43 @@ def console(file: IO[str] | None = None) -> Console:
 
 def say(text: str = "") -> None:
     """One line to the reader."""
-    print(text)
+    print(harmless(text))
 
 
 def warn(text: str) -> None:
     """One line that must not get into a pipe."""
-    print(text, file=sys.stderr)
+    print(harmless(text), file=sys.stderr)
+
+
+def harmless(text: str) -> str:
+    r"""The text with control, bidi and broken characters written out (`\u001b`): names come from outside.
+
+    A terminal obeys such characters. Inside JSON the same notation means the same character.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_written_out(character) for character in text)
+
+
+def _written_out(character: str) -> str:
+    if character in "\n\t" or unicodedata.category(character) not in UNSHOWN:
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def trouble_around(error: BaseException) -> str:
+    """What disk, memory or a file refused, as one sentence with the next step; '' for any other error."""
+    import duckdb
+
+    disk_or_memory = (OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
+    told: BaseException | None = error
+    while told is not None and not isinstance(told, disk_or_memory):
+        told = told.__cause__ or told.__context__
+    if told is None:
+        return ""
+    reason = str(told).partition("\n")[0]
+    return f"{reason}; free space or memory, or mend that file (chipledger doctor looks at both), then run it again"
 
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[object]], *, as_json: bool, title: str = "") -> None:
@@ -106,9 +140,9 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str)
     table = Table(title=escape(title) or None, title_justify="left", header_style="bold")
     for index, name in enumerate(columns):
         is_number = any(isinstance(row[index], int | float | Decimal) for row in rows[:20])
-        table.add_column(escape(name), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(escape(harmless(name)), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(escape(in_words(value)) for value in row))
+        table.add_row(*(escape(harmless(in_words(value))) for value in row))
     return table
 
 
@@ -132,7 +166,7 @@ class _Lines(Progress):
 
     def say(self, text: str) -> None:
         """Write the line."""
-        print(text, file=self._file, flush=True)
+        print(harmless(text), file=self._file, flush=True)
 
 
 class _Bar(Progress):
@@ -146,7 +180,7 @@ class _Bar(Progress):
 
     def say(self, text: str) -> None:
         """Write the line above the bar."""
-        self._bar.console.print(text, markup=False)
+        self._bar.console.print(harmless(text), markup=False)
 
 
 @contextmanager

@@ -77,10 +77,10 @@ def _through_steps(values: Settings) -> bool:
     show_checks(_timed("check", lambda: steps.check(values, now)), brief=True)
     _timed("detect", lambda: telling.detect(values, now))
     blocked = _publish(values, now)
-    _timed("notify", lambda: telling.notify(values, now))
+    told = _timed("notify", lambda: telling.notify(values, now))
     if blocked:
         raise blocked
-    return not (metrics + costs).refused
+    return not ((metrics + costs).refused or told.problem)
 
 
 def _publish(values: Settings, now: datetime) -> CheckFailed | None:

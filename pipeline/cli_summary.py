@@ -36,7 +36,7 @@ from mart_workload_cost_daily as cost
 group by cost.workload_id order by effective_usd desc, cost.workload_id limit {TOP_WORKLOADS}
 """
 FINDINGS = f"""
-select rule, subject, severity, status, opened_at, impact_usd, impact_usd_per_hour from mart_anomalies
+select rule, subject, severity, status, opened_at, closed_at, impact_usd, impact_usd_per_hour from mart_anomalies
 order by status desc, impact_usd desc, finding_id limit {SHOWN_FINDINGS}
 """
 RECONCILIATION = """
@@ -123,11 +123,11 @@ def _show_findings(root: Path) -> None:
     rows = _ask(root, FINDINGS)
     say("\nFindings" if rows else "\nFindings        none")
     for row in rows:
-        per_hour = f", {usd(row['impact_usd_per_hour'])}/h" if row["status"] == "open" else ""
-        say(
-            f"  {usd(row['impact_usd'])}{per_hour}  {row['rule']}  {row['subject']}  "
-            f"[{row['severity']}, {row['status']} since {in_words(row['opened_at'])}]"
-        )
+        is_open = row["status"] == "open"
+        per_hour = f", {usd(row['impact_usd_per_hour'])}/h" if is_open else ""
+        start, end = in_words(row["opened_at"]), in_words(row["closed_at"])
+        when = f"open since {start}" if is_open else f"{row['status']}, {start} to {end}"
+        say(f"  {usd(row['impact_usd'])}{per_hour}  {row['rule']}  {row['subject']}  [{row['severity']}, {when}]")
 
 
 def _show_places(settings: Settings) -> None:

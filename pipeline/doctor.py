@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
+
 from pipeline import reading
 from pipeline.errors import ChipledgerError, NothingPublished, SourceError, UsageError, WarehouseLocked
 from pipeline.home import Home
@@ -34,6 +36,8 @@ class Finding:
 
 def examine_disk(place: Home) -> Finding:
     """Whether the home can be written and has room."""
+    if place.root.exists() and not place.root.is_dir():
+        return Finding("disk", "fail", f"{place.root} is a file; set CHIPLEDGER_HOME to a folder")
     parent = next(folder for folder in (place.root, *place.root.parents) if folder.is_dir())
     if not os.access(parent, os.W_OK):
         return Finding("disk", "fail", f"{parent} cannot be written; set CHIPLEDGER_HOME to a folder that can")
@@ -51,6 +55,9 @@ def examine_warehouse(place: Home) -> Finding:
             return Finding("warehouse", "ok", f"{place.warehouse} opens, {_mib(place.warehouse)}")
     except WarehouseLocked as error:
         return Finding("warehouse", "warn", str(error))
+    except (OSError, duckdb.Error) as error:
+        mend = "put a backup in its place, or move it away and ingest everything again"
+        return Finding("warehouse", "fail", f"{place.warehouse} does not open: {_first_line(error)}; {mend}")
 
 
 def examine_publication(place: Home, now: datetime) -> Iterator[Finding]:
@@ -62,6 +69,10 @@ def examine_publication(place: Home, now: datetime) -> Iterator[Finding]:
         ).records()
     except NothingPublished as error:
         yield Finding("publication", "warn", str(error))
+        return
+    except (OSError, duckdb.Error) as error:
+        mend = "move it away, then: chipledger publish"
+        yield Finding("publication", "fail", f"{place.snapshot} cannot be read: {_first_line(error)}; {mend}")
         return
     age = now - published["published_at"]
     words = f"{place.snapshot} was published {published['published_at']:%Y-%m-%d %H:%M} UTC"
@@ -125,6 +136,10 @@ def examine_rules(read: Callable[[], int], path: Path) -> Finding:
     return Finding(
         "workloads", "ok", f"{count} rules in {path}" if path.is_file() else f"no {path}; owners come from the labels"
     )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _mib(path: Path) -> str:

@@ -75,6 +75,7 @@ def sweep(
     """
     listed = {stored.location: stored for root in roots for stored in list_objects(root, s3_client)}
     run = _Sweep(conn, options, seeds or Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, on_progress, listed)
+    run.refuse_unwritable_names()
     to_read = sorted(run.skip_seen(), key=lambda stored: (stored.name.endswith(CHUNK_ENDINGS), stored.name))
     for start in range(0, len(to_read), BATCH_DELIVERIES):
         run.take(to_read[start : start + BATCH_DELIVERIES])
@@ -96,6 +97,14 @@ class _Sweep:
     waiting: list[str] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     done_count: int = 0
+
+    def refuse_unwritable_names(self) -> None:
+        """Refuse objects whose path is not UTF-8: neither the ledger nor a message could name them."""
+        for stored in [stored for stored in self.listed.values() if not _is_utf8(stored.location)]:
+            del self.listed[stored.location]
+            shown = stored.name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            refusal = RefusedDelivery(shown, "its path is not valid UTF-8", "rename it")
+            self.results.append(refused(shown, self.options.source or "", refusal))
 
     def skip_seen(self) -> list[StoredObject]:
         """The objects to read; those landed before with the same size and time become repeats at once."""
@@ -174,6 +183,14 @@ class _Sweep:
         self.done_count += done
         if self.on_progress is not None:
             self.on_progress(self.done_count, len(self.listed))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def seen_objects(conn: duckdb.DuckDBPyConnection, stored: Iterable[StoredObject]) -> dict[str, tuple[str, UUID]]:

@@ -149,7 +149,8 @@ class _Scrapes:
             self._add_xid_counts(instants[counted], identities[counted], block.label_sets[counted], values, counted)
         self._is_measured[identities[stored]] = True
         # a GPU that only shows what we do not store was seen all the same
-        shown = stored | ((columns == UNSTORED) & (identities != NO_GPU) & ~self._is_measured[identities])
+        shown = stored | ((columns == UNSTORED) & (identities != NO_GPU))
+        shown[shown] &= stored[shown] | ~self._is_measured[identities[shown]]
         self._rows.put(instants[shown], identities[shown], columns[shown], values[shown])
 
     def _instants(self, block: SampleBlock) -> Integers:

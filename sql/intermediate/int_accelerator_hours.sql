@@ -57,7 +57,10 @@ mig_devices as (
             sample_at,
             max(covered_ms) as covered_ms,
         from samples
-        where device_slice_count > 1
+        -- the time before MIG was switched on counts too
+        where (usage_hour_at, device_id, instance_id) in (
+            select (usage_hour_at, device_id, instance_id) from samples where device_slice_count > 1
+        )
         group by usage_hour_at, device_id, instance_id, sample_at
     )
     group by usage_hour_at, device_id, instance_id

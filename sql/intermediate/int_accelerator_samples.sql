@@ -33,78 +33,18 @@
 -- check:  fail | held_units + unknown_units <= 720720 | a device cannot be held more than once
 -- window: sample_at
 
-with gpu_rows as (
+with gpu_rows as not materialized (
     select
-        s.*,
-        case
-            when regexp_full_match(s.hostname, 'i-[0-9a-f]{8,17}') then s.hostname
-            else coalesce(h.instance_id, '')
-        end as instance_id,
-        a.gpu_uuid as alias_uuid,
-    from stg_dcgm_samples as s
-    left join int_hosts as h
-        on s.hostname = h.hostname and s.sample_at >= h.valid_from_at and s.sample_at < h.valid_until_at
-    left join int_gpu_aliases as a
-        on s.hostname = a.hostname and s.device_name = a.device_name and s.gpu_uuid = ''
-    where s.sample_at >= $start_at - interval 2 hours and s.sample_at < $end_at
+        *,
+        hash(hostname, device_key, gpu_uuid, device_name, mig_profile, model_name, owner_id) as label_hash,
+    from stg_dcgm_samples
+    where sample_at >= $start_at - interval 2 hours and sample_at < $end_at
 ),
 
-gpus as (
-    select
-        'dcgm' as source,
-        hostname as instance_key,
-        device_key,
-        coalesce(
-            alias_uuid || regexp_extract(device_key, '/GI\d+$'),
-            case
-                when gpu_uuid = '' then coalesce(nullif(instance_id, ''), hostname) || '/' || device_key
-                else device_key
-            end
-        ) as accelerator_id,
-        instance_id,
-        sample_at,
-        cadence_ms,
-        case
-            when mig_profile = '' then 1
-            else greatest(cast(coalesce(nullif(regexp_extract(mig_profile, '^(\d+)g', 1), ''), '1') as integer), 1)
-        end as slice_count,
-        case when mig_profile = '' then 1 when model_name ilike '%A30%' then 4 else 7 end as device_slice_count,
-        '' as instance_type,
-        '' as region,
-        model_name,
-        1 as logical_core_count,
-        busy_ppm,
-        case utilization_source when 'gr_engine_active' then 1 when 'gpu_util' then 2 else 0 end as counter_bits,
-        achieved_ppm,
-        memory_used_bytes,
-        power_milliwatts,
-        energy_millijoules as energy_counter,
-        temperature_celsius,
-        xid_code,
-        uncorrected_error_count,
-        owner_id,
-        case when owner_id = '' then 0 else 720720 end as held_units,
-        case when owner_id = '' and busy_ppm > 0 then 720720 else 0 end as unknown_units,
-        case when owner_id <> '' then busy_ppm * 720720 end as owner_busy_units,
-        case when is_scale_suspect then 8 else 0 end + case when is_time_guessed then 256 else 0 end as flag_bits,
-    from gpu_rows
-    where
-        alias_uuid is null
-        or not exists (
-            select 1
-            from stg_dcgm_samples as twin
-            where
-                twin.hostname = gpu_rows.hostname
-                and twin.sample_at = gpu_rows.sample_at
-                and twin.gpu_uuid = gpu_rows.alias_uuid
-        )
-),
-
-neuron_rows as (
+neuron_rows as not materialized (
     select
         'neuron_monitor' as source,
         n.*,
-        4 as counter_bits,
     from int_neuron_devices as n
     where n.sample_at >= $start_at - interval 2 hours and n.sample_at < $end_at
     union all by name
@@ -112,7 +52,6 @@ neuron_rows as (
     select
         'cloudwatch' as source,
         c.*,
-        4 as counter_bits,
     from int_cloudwatch_devices as c
     where
         c.sample_at >= $start_at - interval 2 hours
@@ -128,9 +67,106 @@ neuron_rows as (
         )
 ),
 
-samples as (
-    select *
-    from gpus
+-- what another source said of the same minutes is never mixed in, but more than 5 points apart it is a doubt
+disagreements as (
+    select
+        n.instance_id,
+        n.device_index,
+        n.sample_at,
+    from int_neuron_devices as n
+    join int_cloudwatch_devices as c
+        on
+            n.instance_id = c.instance_id
+            and n.device_index = c.device_index
+            and n.sample_at > c.sample_at - to_milliseconds(c.cadence_ms)
+            and n.sample_at <= c.sample_at
+            -- within one hour, so that no window sees more than another
+            and epoch_ms(n.sample_at) // 3600000 = epoch_ms(c.sample_at) // 3600000
+    where
+        n.sample_at >= $start_at
+        and n.sample_at < $end_at
+        and c.sample_at >= $start_at
+        and c.sample_at < $end_at
+    group by n.instance_id, n.device_index, n.sample_at
+    having bool_or(abs(n.busy_ppm - c.busy_ppm) > 50000)
+),
+
+-- the many samples carry a number for their texts, which are joined back at the end
+gpu_labels as (
+    select
+        label_hash,
+        hostname,
+        device_key,
+        gpu_uuid,
+        device_name,
+        mig_profile,
+        model_name,
+        owner_id,
+        case when count(*) over (partition by label_hash) > 1 then error('two labels with one hash') end as collision,
+    from gpu_rows
+    group by label_hash, hostname, device_key, gpu_uuid, device_name, mig_profile, model_name, owner_id
+),
+
+host_spans as (
+    select
+        hostname,
+        instance_id,
+        valid_from_at,
+        valid_until_at,
+    from int_hosts
+    union all
+    select
+        hostname,
+        '' as instance_id,
+        cast('-infinity' as timestamptz) as valid_from_at,
+        min(valid_from_at) as valid_until_at,
+    from int_hosts
+    group by hostname
+),
+
+gpu_places as (
+    select
+        g.*,
+        case
+            when regexp_full_match(g.hostname, 'i-[0-9a-f]{8,17}') then g.hostname
+            else coalesce(h.instance_id, '')
+        end as instance_id,
+        a.gpu_uuid as alias_uuid,
+        coalesce(h.valid_from_at, cast('-infinity' as timestamptz)) as valid_from_at,
+        coalesce(h.valid_until_at, cast('infinity' as timestamptz)) as valid_until_at,
+    from gpu_labels as g
+    left join host_spans as h using (hostname)
+    left join int_gpu_aliases as a
+        on g.hostname = a.hostname and g.device_name = a.device_name and g.gpu_uuid = ''
+),
+
+named_places as (
+    select
+        label_hash,
+        collision,
+        'dcgm' as source,
+        hostname as instance_key,
+        device_key,
+        coalesce(
+            alias_uuid || regexp_extract(device_key, '/GI\d+$'),
+            case
+                when gpu_uuid = '' then coalesce(nullif(instance_id, ''), hostname) || '/' || device_key
+                else device_key
+            end
+        ) as accelerator_id,
+        instance_id,
+        valid_from_at,
+        valid_until_at,
+        alias_uuid,
+        case when mig_profile = '' then 1
+            else greatest(cast(coalesce(nullif(regexp_extract(mig_profile, '^(\d+)g', 1), ''), '1') as integer), 1)
+        end as slice_count,
+        case when mig_profile = '' then 1 when model_name ilike '%A30%' then 4 else 7 end as device_slice_count,
+        '' as instance_type,
+        '' as region,
+        model_name,
+        owner_id,
+    from gpu_places
     union all by name
     select
         source,
@@ -138,49 +174,121 @@ samples as (
         cast(device_index as varchar) as device_key,
         instance_id || '/neuron' || device_index as accelerator_id,
         instance_id,
-        sample_at,
-        cadence_ms,
+        cast('-infinity' as timestamptz) as valid_from_at,
+        cast('infinity' as timestamptz) as valid_until_at,
         1 as slice_count,
         1 as device_slice_count,
         instance_type,
         region,
         '' as model_name,
-        logical_core_count,
-        busy_ppm,
-        counter_bits,
-        cast(null as bigint) as achieved_ppm,
-        memory_used_bytes,
-        cast(null as bigint) as power_milliwatts,
-        cast(null as bigint) as energy_counter,
-        cast(null as integer) as temperature_celsius,
-        0 as xid_code,
-        coalesce(uncorrected_error_count, 0) as uncorrected_error_count,
         owner_id,
-        held_units,
-        unknown_units,
-        owner_busy_units,
-        flag_bits,
-    from neuron_rows
+        device_index,
+    from (
+        select distinct
+            source,
+            instance_id,
+            device_index,
+            instance_type,
+            region,
+            owner_id,
+        from neuron_rows
+    )
+),
+
+places as materialized (
+    select
+        *,
+        regexp_replace(accelerator_id, '/GI\d+$', '') as device_id,
+        cast(row_number() over () as integer) as place_number,
+        cast(dense_rank() over (order by accelerator_id, instance_id) as integer) as series_number,
+    from named_places
+),
+
+-- a place without UUID is silent at instants at which its UUID spoke
+twins as (
+    select distinct
+        s.hostname,
+        s.gpu_uuid,
+        s.sample_at,
+    from gpu_rows as s
+    semi join int_gpu_aliases as a on s.hostname = a.hostname and s.gpu_uuid = a.gpu_uuid
+),
+
+samples as (
+    select
+        p.place_number,
+        p.series_number,
+        g.sample_at,
+        g.cadence_ms,
+        1 as logical_core_count,
+        g.busy_ppm,
+        case g.utilization_source when 'gr_engine_active' then 1 when 'gpu_util' then 2 else 0 end as counter_bits,
+        g.achieved_ppm,
+        g.memory_used_bytes,
+        g.power_milliwatts,
+        g.energy_millijoules as energy_counter,
+        g.temperature_celsius,
+        g.xid_code,
+        g.uncorrected_error_count,
+        case when g.owner_id = '' then 0 else 720720 end as held_units,
+        case when g.owner_id = '' and g.busy_ppm > 0 then 720720 else 0 end as unknown_units,
+        case when g.owner_id <> '' then g.busy_ppm * 720720 end as owner_busy_units,
+        case when g.is_scale_suspect then 8 else 0 end + case when g.is_time_guessed then 256 else 0 end as flag_bits,
+    from gpu_rows as g
+    join places as p
+        on
+            g.label_hash = p.label_hash
+            and g.sample_at >= p.valid_from_at
+            and g.sample_at < p.valid_until_at
+    anti join twins as t
+        on g.hostname = t.hostname and p.alias_uuid = t.gpu_uuid and g.sample_at = t.sample_at
+    union all by name
+    select
+        p.place_number,
+        p.series_number,
+        d.sample_at,
+        d.cadence_ms,
+        d.logical_core_count,
+        d.busy_ppm,
+        4 as counter_bits,
+        d.memory_used_bytes,
+        0 as xid_code,
+        coalesce(d.uncorrected_error_count, 0) as uncorrected_error_count,
+        d.held_units,
+        d.unknown_units,
+        d.owner_busy_units,
+        d.flag_bits + case when d.source = 'neuron_monitor' and x.instance_id is not null then 32 else 0 end as flag_bits,
+    from neuron_rows as d
+    left join disagreements as x using (instance_id, device_index, sample_at)
+    join places as p
+        on
+            d.source = p.source
+            and d.instance_id = p.instance_id
+            and d.device_index = p.device_index
+            and d.instance_type = p.instance_type
+            and d.region = p.region
+            and d.owner_id is not distinct from p.owner_id
 ),
 
 gaps as (
     select
         *,
-        epoch_ms(sample_at) - epoch_ms(lag(sample_at) over device) as gap_ms,
-        energy_counter - lag(energy_counter) over device as counter_change,
-        uncorrected_error_count - lag(uncorrected_error_count) over device as error_change,
-        xid_code <> 0 and coalesce(xid_code <> lag(xid_code) over device, true) as is_new_xid,
+        epoch_ms(sample_at) - epoch_ms(lag(sample_at) over series) as gap_ms,
+        energy_counter - lag(energy_counter) over series as counter_change,
+        uncorrected_error_count - lag(uncorrected_error_count) over series as error_change,
+        xid_code <> 0 and xid_code is distinct from lag(xid_code) over series as is_new_xid,
     from samples
-    window device as (partition by accelerator_id, instance_id order by sample_at)
+    window series as (partition by series_number order by sample_at)
 ),
 
 without_recent as (
     select distinct
-        source,
-        instance_key,
-        device_key,
-    from gaps
-    where gap_ms is null and sample_at >= $start_at
+        p.source,
+        p.instance_key,
+        p.device_key,
+    from gaps as g
+    join places as p using (place_number)
+    where g.gap_ms is null and g.sample_at >= $start_at
 ),
 
 seen_long_ago as (
@@ -209,90 +317,103 @@ seen_long_ago as (
     where f.source = 'cloudwatch' and c.sample_at < $start_at - interval 2 hours
 ),
 
+returned as (
+    select p.place_number
+    from places as p
+    semi join seen_long_ago using (source, instance_key, device_key)
+),
+
 covered as (
     select
         gaps.*,
         case
             when gap_ms is not null then least(gap_ms, 2 * cadence_ms)
-            when seen_long_ago.source is not null then 2 * cadence_ms
+            when returned.place_number is not null then 2 * cadence_ms
             else cadence_ms
         end as sample_ms,
-        date_trunc('hour', sample_at - interval 1 millisecond) as end_hour_at,
+        -- integers: calendar arithmetic costs six times as much
+        (epoch_ms(sample_at) - 1) // 3600000 * 3600000 as end_hour_ms,
     from gaps
-    left join seen_long_ago using (source, instance_key, device_key)
-    where sample_at >= $start_at
+    left join returned using (place_number)
+    -- a sample within a millisecond of the one before stands for no time
+    where sample_at >= $start_at and gap_ms is distinct from 0
 ),
 
 ends as (
     select
         *,
-        least(sample_ms, epoch_ms(sample_at) - epoch_ms(end_hour_at)) as end_ms,
+        least(sample_ms, epoch_ms(sample_at) - end_hour_ms) as end_ms,
     from covered
 ),
 
 parts as (
     select
-        * exclude (end_hour_at, end_ms),
-        end_hour_at as usage_hour_at,
-        end_ms as covered_ms,
-        true as is_end,
+        *,
+        unnest(
+            case
+                when sample_ms <= end_ms then [0]
+                else range(0, 1 + cast(ceil((sample_ms - end_ms) / 3600000) as bigint))
+            end
+        ) as hours_back,
     from ends
-    union all by name
+),
+
+timed as (
     select
-        * exclude (end_hour_at, end_ms, hours_back),
-        end_hour_at - to_hours(hours_back) as usage_hour_at,
-        least(sample_ms - end_ms - (hours_back - 1) * 3600000, 3600000) as covered_ms,
-        false as is_end,
-    from (
-        select
-            *,
-            unnest(range(1, 1 + cast(ceil((sample_ms - end_ms) / 3600000) as bigint))) as hours_back,
-        from ends
-        where sample_ms > end_ms
-    )
+        *,
+        hours_back = 0 as is_end,
+        end_hour_ms - hours_back * 3600000 as hour_ms,
+        case
+            when hours_back = 0 then end_ms
+            else least(sample_ms - end_ms - (hours_back - 1) * 3600000, 3600000)
+        end as covered_ms,
+    from parts
 )
 
 select
-    accelerator_id,
-    instance_id,
-    sample_at,
-    usage_hour_at,
-    cast(covered_ms as bigint) as covered_ms,
+    p.accelerator_id,
+    p.instance_id,
+    t.sample_at,
+    make_timestamptz(t.hour_ms * 1000) as usage_hour_at,
+    cast(t.covered_ms as bigint) as covered_ms,
     case
-        when is_end then sample_at - to_milliseconds(covered_ms)
-        else usage_hour_at + interval 1 hour - to_milliseconds(covered_ms)
+        when t.is_end then make_timestamptz(epoch_us(t.sample_at) - t.covered_ms * 1000)
+        else make_timestamptz((t.hour_ms + 3600000 - t.covered_ms) * 1000)
     end as start_at,
-    source,
-    instance_key,
-    device_key,
-    regexp_replace(accelerator_id, '/GI\d+$', '') as device_id,
-    slice_count,
-    device_slice_count,
-    instance_type,
-    region,
-    model_name,
-    logical_core_count,
-    busy_ppm,
-    counter_bits,
-    achieved_ppm,
-    memory_used_bytes,
-    power_milliwatts,
+    p.source,
+    p.instance_key,
+    p.device_key,
+    p.device_id,
+    p.slice_count,
+    p.device_slice_count,
+    p.instance_type,
+    p.region,
+    p.model_name,
+    t.logical_core_count,
+    t.busy_ppm,
+    t.counter_bits,
+    t.achieved_ppm,
+    t.memory_used_bytes,
+    t.power_milliwatts,
     cast(
         case
-            when not is_end then null
-            when counter_change >= 0 and gap_ms <= 2 * cadence_ms then counter_change
-            else power_milliwatts * sample_ms // 1000
+            when not t.is_end then null
+            when t.counter_change >= 0 and t.gap_ms <= 2 * t.cadence_ms then t.counter_change
+            else t.power_milliwatts * t.sample_ms // 1000
         end as bigint
     ) as energy_millijoules,
-    temperature_celsius,
+    t.temperature_celsius,
     case
-        when is_end
-            then greatest(coalesce(error_change, 0), 0) + case when is_new_xid and gap_ms is not null then 1 else 0 end
+        when t.is_end
+            then
+                greatest(coalesce(t.error_change, 0), 0)
+                + case when t.is_new_xid and t.gap_ms is not null then 1 else 0 end
         else 0
     end as error_count,
-    owner_id,
-    cast(held_units as bigint) as held_units,
-    cast(unknown_units as bigint) as unknown_units,
-    cast(owner_busy_units as bigint) as owner_busy_units,
-    cast(flag_bits as integer) as flag_bits,
-from parts
+    p.owner_id,
+    cast(t.held_units as bigint) as held_units,
+    cast(t.unknown_units as bigint) as unknown_units,
+    cast(t.owner_busy_units as bigint) as owner_busy_units,
+    cast(t.flag_bits as integer) as flag_bits,
+from timed as t
+join places as p using (place_number)

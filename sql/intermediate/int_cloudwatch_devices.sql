@@ -11,7 +11,7 @@
 -- column: memory_used_bytes | device memory in use
 -- column: owner_id | the only owner, '' for none, NULL where several share the device
 -- column: held_units | cores held by known owners, in 1/720720ths of the device
--- column: unknown_units | working cores without an owner, in 1/720720ths of the device
+-- column: unknown_units | loaded or working cores without an owner, in 1/720720ths of the device
 -- column: owner_busy_units | busy ppm times share units of the only known owner; NULL where several share it
 -- column: flag_bits | quality flags: 1 attribution_unreliable, 8 scale_suspect
 -- check:  fail | busy_ppm is null or busy_ppm between 0 and 1000000 | a device cannot work more than all of the time
@@ -71,7 +71,8 @@ devices as (
         min(first_owner_id) as first_owner_id,
         max(last_owner_id) as last_owner_id,
         coalesce(sum(core_units) filter (where is_owned), 0) as held_units,
-        coalesce(sum(core_units) filter (where not is_owned and busy_ppm > 0), 0) as unknown_units,
+        coalesce(sum(core_units) filter (where not is_owned and (busy_ppm > 0 or memory_used_bytes > 0)), 0)
+            as unknown_units,
         coalesce(sum(busy_ppm * core_units) filter (where is_owned), 0) as owner_busy_units,
         bool_or(is_scale_suspect) as is_scale_suspect,
     from owned

@@ -13,7 +13,7 @@
 -- column: owner_id | the only owner of the device's held cores, '' for none, NULL where several share it
 -- column: held_units | cores held by known owners, in 1/720720ths of the device
 -- column: unknown_units | cores held by runtimes without identity, in 1/720720ths of the device
--- column: owner_busy_units | busy ppm times share_units of the only known owner; NULL where several share it
+-- column: owner_busy_units | busy ppm times share_units of the only known owner; NULL where several share it or its work is unknown
 -- column: flag_bits | quality flags: 8 scale_suspect, 16 short_period, 256 time_guessed
 -- check:  fail | busy_ppm is null or busy_ppm between 0 and 1000000 | a device cannot work more than all of the time
 -- check:  fail | held_units + unknown_units <= 720720 | a device cannot be held more than once
@@ -59,7 +59,10 @@ owners as (
         max(owner_id) filter (where owner_id <> '') as last_owner_id,
         coalesce(sum(share_units) filter (where owner_id <> ''), 0) as held_units,
         coalesce(sum(share_units) filter (where owner_id = ''), 0) as unknown_units,
-        coalesce(sum(busy_ppm_units) filter (where owner_id <> ''), 0) as owner_busy_units,
+        case
+            when count(*) filter (where owner_id <> '') = count(busy_ppm_units) filter (where owner_id <> '')
+                then coalesce(sum(busy_ppm_units) filter (where owner_id <> ''), 0)
+        end as owner_busy_units,
     from int_neuron_core_owners
     where sample_at >= $start_at and sample_at < $end_at
     group by instance_id, sample_at, device_index
@@ -97,8 +100,11 @@ select
     cast(coalesce(o.held_units, 0) as bigint) as held_units,
     cast(coalesce(o.unknown_units, 0) as bigint) as unknown_units,
     cast(
-        case when o.first_owner_id <> o.last_owner_id then null else coalesce(o.owner_busy_units, 0) end
-        as bigint
+        case
+            when o.first_owner_id <> o.last_owner_id then null
+            when o.device_index is null then 0
+            else o.owner_busy_units
+        end as bigint
     ) as owner_busy_units,
     case when coalesce(c.is_scale_suspect, false) then 8 else 0 end
     + case when d.is_short_period then 16 else 0 end

@@ -52,9 +52,9 @@ parsed as (
         case owner_kind when 'slurm' then 'slurm' else '-' end as fallback_kind,
         case
             when owner_kind <> 'pod' then part_1
-            -- suffixes that Kubernetes adds: ReplicaSet, indexed Job, Job, ordinal
-            when regexp_matches(part_2, '.-[a-z0-9]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$')
-                then regexp_replace(part_2, '-[a-z0-9]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$', '')
+            -- suffixes that Kubernetes adds, in its own alphabet: ReplicaSet, indexed Job, Job, ordinal
+            when regexp_matches(part_2, '.-[bcdfghjklmnpqrstvwxz2456789]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$')
+                then regexp_replace(part_2, '-[bcdfghjklmnpqrstvwxz2456789]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$', '')
             when regexp_matches(part_2, '.-\d+-[bcdfghjklmnpqrstvwxz2456789]{5}$')
                 then regexp_replace(part_2, '-\d+-[bcdfghjklmnpqrstvwxz2456789]{5}$', '')
             when regexp_matches(part_2, '.-[bcdfghjklmnpqrstvwxz2456789]{5}$')

@@ -64,7 +64,8 @@ measured as (
         costs.*,
         cast(cast(usage.held_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as device_hours,
         cast(cast(usage.busy_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as busy_device_hours,
-        cast(usage.busy_ns / nullif(usage.busy_held_ns, 0) as decimal(9, 6)) as utilization_ratio,
+        usage.busy_ns,
+        usage.busy_held_ns,
     from costs
     left join usage using (usage_date, workload_id, chip)
 )
@@ -78,7 +79,8 @@ select
     cast(billed_cost_usd as decimal(38, 10)) as billed_cost_usd,
     device_hours,
     busy_device_hours,
-    cast(effective_cost_usd * (1 - utilization_ratio) as decimal(38, 10)) as allocated_unused_cost_usd,
-    utilization_ratio,
-    cast(effective_cost_usd / nullif(busy_device_hours, 0) as decimal(38, 10)) as cost_per_busy_device_hour_usd,
+    -- from the exact sums, not from the rounded figures beside them
+    cast(effective_cost_usd * (1 - busy_ns / nullif(busy_held_ns, 0)) as decimal(38, 10)) as allocated_unused_cost_usd,
+    cast(busy_ns / nullif(busy_held_ns, 0) as decimal(9, 6)) as utilization_ratio,
+    cast(effective_cost_usd / nullif(busy_ns / 3600000000000, 0) as decimal(38, 10)) as cost_per_busy_device_hour_usd,
 from measured

@@ -18,9 +18,14 @@
 -- check:  fail | impact_usd >= 0 | idleness never earns money
 -- check:  fail | end_at is null or end_at >= start_at + interval 15 minutes | shorter idleness is no finding
 
-with newest as (
-    select max(last_sample_at) as data_end_at
+with data_ends as (
+    select
+        accelerator_id,
+        instance_id,
+        max(last_sample_at) as data_end_at,
+        max(max(last_sample_at)) over () as newest_at,
     from int_accelerator_hours
+    group by accelerator_id, instance_id
 ),
 
 marked as (
@@ -202,7 +207,10 @@ spans as (
         episode_number,
         min(run_start_at) as start_at,
         max(run_end_at) as last_seen_at,
+        -- open while the idleness reaches the newest sample of a device that still reports
+        coalesce(bool_or(run_end_at >= data_end_at and data_end_at >= newest_at - interval 15 minutes), false) as is_open,
     from episodes
+    left join data_ends using (accelerator_id, instance_id)
     group by workload_id, episode_number
 ),
 
@@ -211,7 +219,7 @@ open_or_closed as (
         s.workload_id,
         s.start_at,
         s.last_seen_at,
-        s.last_seen_at >= n.data_end_at - interval 15 minutes as is_open,
+        s.is_open,
         epoch_ms(s.last_seen_at) - epoch_ms(s.start_at) as length_ms,
         i.* exclude (workload_id, episode_number),
         c.contributors,
@@ -220,7 +228,6 @@ open_or_closed as (
     join impacts as i using (workload_id, episode_number)
     join contributors as c using (workload_id, episode_number)
     join teams as t using (workload_id)
-    cross join newest as n
 ),
 
 rated as (

@@ -50,8 +50,10 @@ select
     record_type,
     service as product_code,
     usage_type,
-    coalesce(nullif(instance_type, ''), regexp_extract(usage_type, 'Usage:([a-z0-9-]+\.[a-z0-9-]+)', 1))
-        as instance_type,
+    coalesce(
+        nullif(instance_type, ''),
+        regexp_extract(usage_type, '(?:Usage|UnusedBox|UnusedDed):([a-z0-9-]+\.[a-z0-9-]+)', 1)
+    ) as instance_type,
     usage_quantity as usage_amount,
     unblended_cost as billed_cost_usd,
     coalesce(net_amortized_cost, amortized_cost, unblended_cost) as effective_cost_usd,

@@ -12,7 +12,7 @@
 -- column: product_code | AWS product code
 -- column: usage_type | AWS usage type
 -- column: resource_id | resource of the line, '' where it has none
--- column: instance_type | EC2 instance type, '' where it has none
+-- column: instance_type | EC2 instance type, from the usage type where the product does not say, '' where it has none
 -- column: usage_amount | amount in the pricing unit (hours for instances)
 -- column: billed_cost_usd | USD as invoiced (unblended)
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
@@ -95,7 +95,10 @@ select
     product_code,
     usage_type,
     resource_id,
-    instance_type,
+    coalesce(
+        nullif(instance_type, ''),
+        regexp_extract(usage_type, '(?:Usage|UnusedBox|UnusedDed):([a-z0-9-]+\.[a-z0-9-]+)', 1)
+    ) as instance_type,
     usage_amount,
     unblended_cost as billed_cost_usd,
     cast(coalesce(effective_usd, net_unblended_usd) as decimal(38, 10)) as effective_cost_usd,

@@ -21,6 +21,7 @@ with owned as (
             when s.pod <> '' then concat_ws(chr(31), 'pod', s.namespace, s.pod, s.container)
             else concat_ws(chr(31), 'slurm', s.hpc_job)
         end as owner_id,
+        case when s.pod <> '' then concat_ws(chr(31), s.namespace, s.pod) else s.hpc_job end as sharer,
         (d.observed_at, delivery_id) as delivery_rank,
     from raw_dcgm_samples as s
     join raw_deliveries as d using (delivery_id)
@@ -44,17 +45,35 @@ owners as (
         owned.device_key,
         owned.sample_at,
         owned.owner_id,
+        owned.sharer,
     from owned
     join shared using (hostname, device_key, sample_at)
     where owned.delivery_rank = shared.newest_rank
 ),
 
+-- pods and jobs share equally, and the containers of a pod share what is its
+sharers as (
+    select
+        hostname,
+        device_key,
+        sample_at,
+        sharer,
+        count(*) over (partition by hostname, device_key, sample_at) as sharer_count,
+        row_number() over (partition by hostname, device_key, sample_at order by sharer) as sharer_number,
+    from owners
+    group by hostname, device_key, sample_at, sharer
+),
+
 counted as (
     select
-        *,
-        count(*) over (partition by hostname, device_key, sample_at) as owner_count,
-        row_number() over (partition by hostname, device_key, sample_at order by owner_id) as owner_number,
+        owners.*,
+        -- largest remainder: the first take what does not divide
+        720720 // sharer_count + case when sharer_number <= 720720 % sharer_count then 1 else 0 end as sharer_units,
+        count(*) over (partition by hostname, device_key, sample_at, sharer) as owner_count,
+        row_number() over (partition by hostname, device_key, sample_at, sharer order by owner_id) as owner_number,
+        count(*) over (partition by hostname, device_key, sample_at) as device_owner_count,
     from owners
+    join sharers using (hostname, device_key, sample_at, sharer)
 )
 
 select
@@ -62,7 +81,6 @@ select
     device_key,
     sample_at,
     owner_id,
-    -- largest remainder: the first owners take what does not divide
-    720720 // owner_count + case when owner_number <= 720720 % owner_count then 1 else 0 end as share_units,
+    sharer_units // owner_count + case when owner_number <= sharer_units % owner_count then 1 else 0 end as share_units,
 from counted
-where owner_count > 1
+where device_owner_count > 1

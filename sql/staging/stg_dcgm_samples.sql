@@ -41,6 +41,7 @@ mig_instants as (
     select distinct
         hostname,
         gpu_uuid,
+        coalesce(nullif(device, ''), 'nvidia' || gpu_index) as device_name,
         sample_at,
     from raw_dcgm_samples
     where gpu_instance_id <> '' and sample_at >= $start_at and sample_at < $end_at
@@ -68,6 +69,7 @@ keyed as not materialized (
         on
             s.hostname = m.hostname
             and s.gpu_uuid = m.gpu_uuid
+            and coalesce(nullif(s.device, ''), 'nvidia' || s.gpu_index) = m.device_name
             and s.sample_at = m.sample_at
             and s.gpu_instance_id = ''
     where s.sample_at >= $start_at and s.sample_at < $end_at

@@ -10,13 +10,14 @@
 -- column: cluster | tag aws:eks:cluster-name, else tag chipledger:cluster, else '-'
 -- column: tags | JSON object of the instance tags
 -- column: stopped_at | end of this life where the inventory states it
--- column: last_seen_at | newest observation in this life
+-- column: last_seen_at | newest observation of it alive; NULL where it was only seen after its end
 -- check:  fail | stopped_at is null or stopped_at >= launch_at | an instance cannot end before it starts
 
 with newest as (
     select
         i.*,
-        max(i.observed_at) over life as last_seen_at,
+        max(i.observed_at) filter (where i.state not in ('stopping', 'stopped', 'shutting-down', 'terminated')) over life
+            as last_seen_at,
         -- a terminated instance has lost its name; the telemetry of its life still bears it
         arg_max(nullif(i.private_dns_name, ''), i.observed_at) over life as last_dns_name,
     from raw_inventory as i

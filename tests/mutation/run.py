@@ -119,7 +119,7 @@ def judge(tree: Path, mutant: Mutant) -> Verdict:
     failed = FAILED.findall(output)
     if code == TESTS_FAILED and failed:
         return Verdict(mutant, _short(failed[0]), "", seconds)
-    problem = {0: "survived", None: f"no end after {seconds:.0f} s"}.get(code, f"pytest ended with {code}: {_end(output)}")
+    problem = {0: "survived", None: "took too long"}.get(code, f"pytest ended with {code}: {_end(output)}")
     return Verdict(mutant, "", problem, seconds)
 
 

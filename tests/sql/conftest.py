@@ -1,10 +1,10 @@
 """Golden cases of models: `tests/sql/<model>/<case>/<input>.csv…` in, `expect.csv` out.
 
-Each CSV fills the input of its name, typed like that input; text columns it leaves out are empty text, others NULL, and
-inputs without a CSV are empty. An empty field is NULL, a quoted one ("") is empty text, and `␟` stands for the unit
+Each CSV fills the input of its name, typed like that input; text columns it leaves out are empty text, others NULL,
+and inputs without a CSV are empty. An empty field is NULL, a quoted one ("") is empty text, and `␟` stands for the unit
 separator between the parts of an owner. A seed model reads the files of its case. `expect.csv` names the columns to
-compare; the order of rows does not matter. `window.toml` (start_at, end_at) bounds a windowed model; without it all time
-is built. `claim.md`, where it stands, works the expected figures out by hand.
+compare; the order of rows does not matter. `window.toml` (start_at, end_at) bounds a windowed model; without it all
+time is built. `claim.md`, where it stands, works the expected figures out by hand.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Bench:
 
     def _fill(self, table: str, csv: Path) -> None:
         rows = self.conn.sql(f"select * from {_read_csv(csv)}")
-        absent = "".join(f', \'\' as "{name}"' for name in self.texts.get(table, []) if name not in rows.columns)
+        absent = "".join(f", '' as \"{name}\"" for name in self.texts.get(table, []) if name not in rows.columns)
         self.conn.execute(f"insert into {table} by name select *{absent} from {_read_csv(csv)}")
 
     def _compare(self, model: str, case: Path) -> tuple[Rows, Rows]:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +69,3 @@ def state_of(home: Path, into: Path) -> dict[str, bytes]:
     assert not hidden, f"left behind in {place.published}: {hidden}"
     messages = contents(path for path in place.outbox.iterdir() if not path.name.startswith("."))
     return exports(home, into, aside={}) | {f"outbox/{name}": content for name, content in messages.items()}
-
-
-def names(commands: Sequence[Sequence[str]]) -> str:
-    """Commands as one line."""
-    return " && ".join(" ".join(words) for words in commands)

@@ -72,7 +72,7 @@ def units(landing: Path) -> list[list[Path]]:
 
 
 def trimmed(world: WorldFiles, into: Path) -> WorldFiles:
-    """A small part of a one-day `world`: every bill and inventory, the small Neuron nodes, three hours of the GPU ones."""
+    """A small part of a one-day `world`: every bill and inventory, the small Neuron nodes, three hours of GPU nodes."""
     for path in world.objects():
         name = path.relative_to(world.landing)
         is_telemetry = name.parts[0] in ("neuron_monitor", "dcgm")

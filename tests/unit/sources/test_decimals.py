@@ -23,6 +23,7 @@ SHORT = st.integers(-(10**15) + 1, 10**15 - 1)
         (1e9, "1000000000"),
         (55.04, "55.04"),
         (0.1 + 0.2, "0.3000000000"),
+        (123456789.12, "123456789.12"),
         (1.5e-05, "0.000015"),
         ("-12.5e3", "-12500"),
         (-0.0, "0"),
@@ -63,6 +64,11 @@ def test_a_float_column_is_read_value_by_value(amounts: list[float | None]) -> N
     expected = [None if amount is None else exact_decimal(amount) for amount in amounts]
     column = decimal_column(pa.array(amounts, pa.float64()))
     assert (column.to_pylist(), column.type) == (expected, MONEY)
+
+
+def test_a_double_of_more_than_fifteen_digits_is_read_by_its_shortest_text_too() -> None:
+    written = [12179345.54570487, -68763338.24599761]
+    assert decimal_column(pa.array(written)).to_pylist() == [Decimal(repr(value)) for value in written]
 
 
 def test_unreadable_amounts_are_marked_whatever_the_type() -> None:

@@ -1,0 +1,284 @@
+"""The shipped sql/ beside an honest pandas chain over the same raw rows, and what one more hour costs.
+
+Run by hand: python -m bench.marts_vs_pandas [--rows 10022400] [--runs 3]
+Every step runs in a child process of its own; CPU seconds and peak memory are the child's, imports left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import chain
+from pathlib import Path
+from statistics import median
+
+import duckdb
+
+ROOT = Path(__file__).resolve().parents[1]
+MINUTES_PER_HOST = 8 * 30 * 24 * 60
+RAW = ("raw_dcgm_samples", "raw_deliveries", "raw_inventory", "raw_cur_lines")
+# What the marts read of each sample: the bare scan.
+KEYS = ("hostname", "gpu_uuid", "device", "gpu_instance_id", "model_name", "namespace", "pod", "container", "hpc_job")
+VALUES = (
+    *("cadence_ms", "gr_engine_active", "gpu_util", "tensor_active", "fb_used", "power_usage"),
+    *("total_energy_consumption", "gpu_temp", "memory_temp", "xid_errors", "ecc_dbe_volatile"),
+)
+NEEDED_SPEED, NEEDED_MEMORY, NEEDED_INCREMENT = 3.0, 1 / 3, 20.0
+
+Used = dict[str, float]
+
+
+@contextmanager
+def measured() -> Iterator[Used]:
+    """CPU and wall seconds of the block, and the peak memory of this process in MiB."""
+    used: Used = {}
+    cpu, wall = time.process_time(), time.perf_counter()
+    yield used
+    used |= {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
+    # not ru_maxrss, which a child inherits from the process that started it
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    used["peak_mib"] = int(peak.split()[1]) / 1024
+
+
+def load(folder: Path, hosts: int) -> Used:
+    """Land 30 days, and write the same raw rows as Parquet for pandas."""
+    from bench.marts_fleet import START_AT, Fleet, bill, inventory, telemetry
+    from pipeline.landing import land
+    from pipeline.warehouse import bootstrap, open_warehouse
+
+    fleet = Fleet(hosts)
+    with measured() as used, open_warehouse(folder / "raw.duckdb") as conn:
+        bootstrap(conn)
+        deliveries = chain(inventory(fleet), [bill(fleet)], telemetry(fleet, range(fleet.days * 24)))
+        results = land(conn, deliveries, arrived_at=START_AT + timedelta(days=40))
+        assert {result.status for result in results} == {"landed"}
+        for table in RAW:
+            rows = f"select * replace (cast(delivery_id as varchar) as delivery_id) from {table}"
+            conn.execute(f"copy ({rows}) to '{folder / table}.parquet' (compression zstd)")
+    return used
+
+
+def land_hour(folder: Path, hosts: int) -> None:
+    """Land the hour after the 30 days."""
+    from bench.marts_fleet import START_AT, Fleet, telemetry
+    from pipeline.landing import land
+    from pipeline.warehouse import open_warehouse
+
+    fleet = Fleet(hosts)
+    hour = fleet.days * 24
+    with open_warehouse(folder / "work.duckdb") as conn:
+        land(conn, telemetry(fleet, range(hour, hour + 1)), arrived_at=START_AT + timedelta(days=41))
+
+
+def build_all(folder: Path, hosts: int) -> Used:
+    """Full build of a warehouse that holds raw rows alone."""
+    return _build(folder)
+
+
+def build_hour(folder: Path, hosts: int) -> Used:
+    """Land one more hour and bring the marts up to date."""
+    from bench.marts_fleet import START_AT, Fleet, telemetry
+    from pipeline.landing import land
+    from pipeline.warehouse import open_warehouse
+
+    fleet = Fleet(hosts)
+    hour = fleet.days * 24
+    deliveries = list(telemetry(fleet, range(hour, hour + 1)))
+    with measured() as landed, open_warehouse(folder / "work.duckdb") as conn:
+        land(conn, deliveries, arrived_at=START_AT + timedelta(days=41))
+    used = _build(folder)
+    return {
+        name: max(value, landed[name]) if name == "peak_mib" else value + landed[name] for name, value in used.items()
+    }
+
+
+def _build(folder: Path) -> Used:
+    from bench.marts_fleet import START_AT
+    from pipeline.build import build
+    from pipeline.models import load_models
+    from pipeline.warehouse import open_warehouse
+
+    models = load_models(ROOT / "sql")
+    with measured() as used, open_warehouse(folder / "work.duckdb") as conn:
+        assert not build(conn, models, as_of=START_AT + timedelta(days=41)).is_noop
+    return used
+
+
+def run_pandas(folder: Path, hosts: int) -> Used:
+    """The pandas chain; its results are kept for the comparison."""
+    from bench.marts_pandas import run
+
+    with measured() as used:
+        results = run(folder)
+    for name, frame in results.items():
+        frame.to_parquet(folder / f"pandas_{name}.parquet")
+    return used
+
+
+def scan(folder: Path, hosts: int) -> Used:
+    """A bare scan of the columns that the marts read."""
+    from pipeline.warehouse import open_warehouse
+
+    wanted = [f"max({name})" for name in ("delivery_id", "sample_at", *KEYS)] + [f"sum({name})" for name in VALUES]
+    with open_warehouse(folder / "raw.duckdb") as conn, measured() as used:
+        conn.execute(f"select {', '.join(wanted)} from raw_dcgm_samples").fetchall()
+    return used
+
+
+STEPS: dict[str, Callable[[Path, int], Used]] = {
+    "load": load,
+    "build": build_all,
+    "pandas": run_pandas,
+    "hour": build_hour,
+    "scan": scan,
+}
+
+# Rows on which the two disagree, by key; money within 1e-6 USD, everything else equal.
+COMPARISONS = {
+    "fct_accelerator_usage_hourly": """
+        from (select *, cast(epoch(usage_hour_at) // 3600 as bigint) as hour from fct_accelerator_usage_hourly) as ours
+        full join (select *, gpu_uuid as accelerator_id from '{folder}/pandas_usage.parquet') as theirs
+        using (hour, accelerator_id, instance_id)
+        where cast(cast(observed_seconds as decimal(38, 9)) * 1000 as bigint) is distinct from ms
+        or cast(cast(busy_seconds as decimal(38, 9)) * 1000000000 as bigint) is distinct from busy_ns
+        or cast(cast(known_allocated_seconds as decimal(38, 9)) * 1000000000 as bigint) is distinct from theirs.held_ns
+        or allocated_seconds <> known_allocated_seconds or busy_observed_seconds <> observed_seconds
+        or abs(coalesce(ours.achieved_ratio, -1) - coalesce(theirs.achieved_ratio, -1)) > 0.000001
+        or memory_used_bytes_max <> memory or temperature_celsius_max <> temperature or error_count <> errors
+        or cast(cast(energy_joules as decimal(38, 9)) * 1000 as bigint) <> energy or abs(power_watts_avg - power_watts) > 0.001
+        or utilization_source <> case min when 1 then 'gr_engine_active' else 'gpu_util' end""",
+    "fct_workload_usage_hourly": """
+        from (select *, cast(epoch(usage_hour_at) // 3600 as bigint) as hour from fct_workload_usage_hourly) as ours
+        full join (select *, gpu_uuid as accelerator_id from '{folder}/pandas_workload_usage.parquet') as theirs
+        using (hour, accelerator_id, instance_id, workload_id)
+        where cast(cast(held_seconds as decimal(38, 9)) * 1000000000 as bigint) is distinct from held_ns
+        or cast(cast(busy_seconds as decimal(38, 9)) * 1000000000 as bigint) is distinct from busy_ns""",
+    "mart_workload_cost_daily": """
+        from mart_workload_cost_daily as ours
+        full join (select *, date '1970-01-01' + day as usage_date from '{folder}/pandas_workload.parquet') as theirs
+        using (usage_date, workload_id)
+        where coalesce(abs(billed_cost_usd - billed) > 0.000001, true)
+        or coalesce(abs(effective_cost_usd - effective) > 0.000001, true)
+        or abs(device_hours - held_ns / 3600000000000) > 0.000001""",
+    "mart_idle_cost_daily": """
+        from (select * from mart_idle_cost_daily where instance_type <> '') as ours
+        full join (select * from (
+            select date '1970-01-01' + cast(day as integer) as usage_date, cost_class, account_id, cluster,
+            sum(billed) as billed, sum(effective) as effective
+            from '{folder}/pandas_idle.parquet' group by all) where billed > 0.0000005) as theirs
+        using (usage_date, cost_class, account_id, cluster)
+        where coalesce(abs(billed_cost_usd - billed) > 0.000001, true)
+        or coalesce(abs(effective_cost_usd - effective) > 0.000001, true)""",
+}
+
+
+def compare_with_pandas(folder: Path) -> int:
+    """Assert that both gave the same; the number of rows compared."""
+    compared = 0
+    with duckdb.connect(folder / "work.duckdb", read_only=True) as conn:
+        conn.execute("set TimeZone = 'UTC'")
+        for table, sql in COMPARISONS.items():
+            found = conn.sql(f"select * {sql.format(folder=folder)}")
+            different = len(found.fetchall())
+            assert different == 0, f"{table}: {different} rows differ, e.g.\n{found.limit(2)}"
+            compared += conn.sql(f"select count(*) from {table}").fetchall()[0][0]
+    return compared
+
+
+def compare_marts(ours: Path, theirs: Path) -> int:
+    """Assert that two warehouses hold the same marts, row by row; the number of rows."""
+    rows = 0
+    with duckdb.connect() as conn:
+        conn.execute(f"attach '{ours}' as ours (read_only); attach '{theirs}' as theirs (read_only)")
+        tables = conn.sql(
+            "select table_name from duckdb_tables() where database_name = 'ours' and "
+            "regexp_matches(table_name, '^(dim|fct|mart)_')"
+        ).fetchall()
+        for (table,) in tables:
+            both = [
+                f"(from {one}.{table} except all from {other}.{table})"
+                for one, other in (("ours", "theirs"), ("theirs", "ours"))
+            ]
+            different = conn.sql(f"select count(*) from ({' union all '.join(both)})").fetchall()[0][0]
+            assert different == 0, f"{table}: {different} rows differ after the hour and after a full build"
+            rows += conn.sql(f"select count(*) from ours.{table}").fetchall()[0][0]
+    return rows
+
+
+def child(step: str, folder: Path, hosts: int) -> Used:
+    """Run one step in a process of its own."""
+    command = [sys.executable, "-m", "bench.marts_vs_pandas", "--child", step, "--folder", str(folder)]
+    done = subprocess.run([*command, "--hosts", str(hosts)], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+    used: Used = json.loads(done.stdout)
+    return used
+
+
+def measure(folder: Path, hosts: int, runs: int) -> dict[str, Used]:
+    """All steps, builds and pandas by turns; medians of the runs."""
+    raw, work = folder / "raw.duckdb", folder / "work.duckdb"
+    figures: dict[str, list[Used]] = {"load": [child("load", folder, hosts)]}
+    for _ in range(runs):
+        shutil.copyfile(raw, work)
+        for step in ("build", "pandas", "scan"):
+            figures.setdefault(step, []).append(child(step, folder, hosts))
+    print(f"equal results: {compare_with_pandas(folder):,} rows")
+    figures["hour"] = [child("hour", folder, hosts)]
+    increment = work.rename(folder / "increment.duckdb")
+    shutil.copyfile(raw, work)
+    land_hour(folder, hosts)
+    figures["rebuild"] = [child("build", folder, hosts)]
+    print(f"equal marts after one more hour and after a full build: {compare_marts(increment, work):,} rows")
+    return {step: {key: median(run[key] for run in used) for key in used[0]} for step, used in figures.items()}
+
+
+def report(used: dict[str, Used], rows: int) -> bool:
+    """Print the table; whether every bar is met."""
+    print(f"\n{'step':<34}{'CPU s':>9}{'wall s':>9}{'peak MiB':>10}{'ns CPU/row':>12}")
+    names = {"pandas": "pandas chain", "build": "full build", "rebuild": "full build, one hour more"}
+    names |= {"hour": "one more hour, landed and built", "scan": "bare scan of the same columns", "load": "load"}
+    for step, name in names.items():
+        one = used[step]
+        per_row = one["cpu"] / rows * 1e9
+        print(f"{name:<34}{one['cpu']:>9.2f}{one['wall']:>9.2f}{one['peak_mib']:>10.0f}{per_row:>12.0f}")
+    build, pandas = used["build"], used["pandas"]
+    speed, cpu = pandas["wall"] / build["wall"], pandas["cpu"] / build["cpu"]
+    memory, cheaper = build["peak_mib"] / pandas["peak_mib"], used["rebuild"]["cpu"] / used["hour"]["cpu"]
+    print(f"\nfull build: {speed:.1f} x faster than pandas (CPU {cpu:.1f} x), {memory:.2f} of its memory")
+    print(f"one more hour: {cheaper:.0f} x cheaper than a full build (CPU)")
+    print(f"full build: {build['cpu'] / used['scan']['cpu']:.0f} x the CPU of a bare scan of the same columns")
+    is_met = speed >= NEEDED_SPEED and memory <= NEEDED_MEMORY and cheaper >= NEEDED_INCREMENT
+    print(f"bars: ≥ {NEEDED_SPEED:.0f} x, ≤ 1/3, ≥ {NEEDED_INCREMENT:.0f} x: {'met' if is_met else 'missed'}")
+    return is_met
+
+
+def main(rows: int, runs: int) -> int:
+    """Measure and print; 1 when a bar is missed."""
+    hosts = max(4, round(rows / MINUTES_PER_HOST))
+    rows = hosts * MINUTES_PER_HOST
+    print(f"{rows:,} accelerator-minutes: {hosts * 8} GPUs on {hosts} hosts, 30 days, {runs} runs by turns")
+    with tempfile.TemporaryDirectory(prefix="chipledger-bench-") as folder:
+        return int(not report(measure(Path(folder), hosts, runs), rows))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--rows", type=int, default=4 * MINUTES_PER_HOST, help="accelerator-minutes (default 1,382,400)"
+    )
+    parser.add_argument("--runs", type=int, default=1, help="runs of build and pandas, by turns")
+    parser.add_argument("--child", choices=sorted(STEPS), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--hosts", type=int, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.child:
+        print(json.dumps(STEPS[chosen.child](chosen.folder, chosen.hosts)))
+    else:
+        sys.exit(main(chosen.rows, chosen.runs))

@@ -1,0 +1,55 @@
+"""Figures that AWS published, recomputed: what largest remainder makes of a split whose rounded parts lose a cent."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.models import bind
+from pipeline.windows import ALL_TIME
+
+if TYPE_CHECKING:
+    from tests.sql.conftest import Bench
+
+UNIT = Decimal("1e-10")
+LINE = """
+insert into int_cost_lines by name
+select 'p3' as cost_line_id, timestamptz '2026-01-01 05:00:00+00' as usage_hour_at, date '2026-01-01' as usage_date,
+    'cur' as cost_source, 'accelerator' as line_class, 'i-0aaaaaaaaaaaaaaa1' as instance_id, $cost as billed_cost_usd
+"""
+WEIGHT = """
+insert into int_hour_weights by name
+select timestamptz '2026-01-01 05:00:00+00' as usage_hour_at, 'i-0aaaaaaaaaaaaaaa1' as instance_id,
+    'workload' as cost_class, $pod as workload_id, 'V100' as chip, $weight as weight_ns
+"""
+
+
+def allocated_units(bench: Bench, units: int, weights: dict[str, int]) -> dict[str, int]:
+    """`units` smallest money units (1e-10 USD) as fct_cost_allocated_hourly spreads them over `weights`."""
+    sql = bind(
+        bench.models["fct_cost_allocated_hourly"],
+        start_at=ALL_TIME.start_at,
+        end_at=ALL_TIME.end_at,
+        seeds_dir=Path(),
+        as_of=ALL_TIME.start_at,
+    )
+    bench.conn.begin()
+    try:
+        bench.conn.execute(LINE, {"cost": units * UNIT})
+        for pod, weight in weights.items():
+            bench.conn.execute(WEIGHT, {"pod": pod, "weight": weight})
+        rows = bench.conn.execute(f"select workload_id, billed_cost_usd from (\n{sql}\n)").fetchall()
+    finally:
+        bench.conn.rollback()
+    return {pod: int(cost / UNIT) for pod, cost in rows}
+
+
+def test_the_split_that_aws_rounds_to_9_99_sums_to_10(bench: Bench, shared_data: Path) -> None:
+    published = json.loads((shared_data / "cost" / "golden_cases.json").read_text("utf-8"))["aws_scad_accelerated"]
+    weights = {pod: int(Decimal(cost) * 10**6) for pod, cost in published["expected_total"].items()}
+    cents = int(Decimal(published["hourly_cost"]) * 100)
+    assert Decimal(published["published_rounded"]["sum_of_rounded"]) * 100 == cents - 1
+    assert allocated_units(bench, cents, weights) == published["largest_remainder_cents"]
+    assert sum(published["largest_remainder_cents"].values()) == cents
