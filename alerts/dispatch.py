@@ -96,8 +96,9 @@ def notify(
     """Tell people what changed since they were last told.
 
     `findings_rows` is the whole of mart_anomalies, as column → value: a finding that people know and that is missing
-    here is retracted; with `judged` only one of these rules, as nothing is known of the others now. Without `slack` the same messages become files in `outbox_dir`. Nothing is sent twice and nothing
-    lost, whatever dies on the way; run it again to go on. `dry_run` shows what would be sent and keeps nothing.
+    here is retracted. With `judged` it is the whole of these rules alone: nothing is known of the others now, and what
+    was told of them stands. Without `slack` the same messages become files in `outbox_dir`. Nothing is sent twice and
+    nothing lost, whatever dies on the way; run it again to go on. `dry_run` shows what would be sent and keeps nothing.
     """
     findings = [Finding.from_row(row) for row in findings_rows]
     outbox = Outbox(outbox_dir)

@@ -90,6 +90,8 @@ def _rule(number: int, table: Mapping[str, Any], place: str) -> WorkloadRule:
         )
     if bool(table.get("instance_tag_key")) != bool(table.get("instance_tag_value")):
         raise UsageError(f"{place}: instance_tag_key and instance_tag_value go together")
+    if '"' in str(table.get("instance_tag_key", "")):
+        raise UsageError(f"{place}: instance_tag_key must not hold a double quote; EC2 tag keys never do")
     return WorkloadRule(rule_number=number, **table)
 
 

@@ -30,7 +30,7 @@ app.command(epilog="Example: chipledger run --sample")(cli_pass.run)
 
 
 def main() -> None:
-    """Run the command line; errors of chipledger and of disk, memory and files end as one sentence, exit code 1 or 2."""
+    """Run the command line; chipledger's own errors and those of disk, memory and files end as one sentence."""
     if name := os.environ.get("CHIPLEDGER_FAILPOINT"):
         from pipeline.failpoints import arm
 

@@ -58,13 +58,17 @@ def trouble_around(error: BaseException) -> str:
     """What disk, memory or a file refused, as one sentence with the next step; '' for any other error."""
     import duckdb
 
-    disk_or_memory = (OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
-    told: BaseException | None = error
-    while told is not None and not isinstance(told, disk_or_memory):
-        told = told.__cause__ or told.__context__
-    if told is None:
+    around = (
+        *(OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException),
+        duckdb.TransactionException,
+    )
+    chain = [error]
+    while later := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(later)
+    if not isinstance(error, around):
         return ""
-    reason = str(told).partition("\n")[0]
+    first = next(each for each in reversed(chain) if isinstance(each, around))  # what came after is its consequence
+    reason = str(first).partition("\n")[0]
     return f"{reason}; free space or memory, or mend that file (chipledger doctor looks at both), then run it again"
 
 

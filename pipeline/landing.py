@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -20,7 +21,7 @@ from pipeline.touched import Touched
 
 BATCH_DELIVERIES = 500
 BUFFER_BYTES = 48 * 1024 * 1024
-DATA_ERRORS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
+MISSING_MODULE = "Required module"  # how DuckDB words, as InvalidInputException, that Python lacks a package
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ def land(
 def refused(name: str, source: str, error: RefusedDelivery) -> LandingResult:
     """The result of an object that was refused before it became a delivery, or while it was read."""
     return LandingResult(name, source, "refused", reason=error.reason, next_step=error.next_step)
+
+
+class _ValuesDoNotFit(Exception):
+    """DuckDB refused rows for what they hold."""
 
 
 class _Landing:
@@ -122,7 +127,7 @@ class _Landing:
 
         try:
             self._commit(write)
-        except DATA_ERRORS as error:
+        except _ValuesDoNotFit as error:
             raise _not_storable(name, error) from error
         self.results.append(_landed(staged))
         return True
@@ -134,14 +139,14 @@ class _Landing:
             return
         try:
             self._commit(lambda touched: self._finish([staged for _, staged in pending], touched))
-        except DATA_ERRORS:
+        except _ValuesDoNotFit:
             for position, staged in pending:
                 self._commit_alone(position, staged)
 
     def _commit_alone(self, position: int, staged: Staged) -> None:
         try:
             self._commit(lambda touched: self._finish([staged], touched))
-        except DATA_ERRORS as error:
+        except _ValuesDoNotFit as error:
             refusal = _not_storable(staged.info.object, error)
             self.results[position] = refused(staged.info.object, staged.info.source, refusal)
 
@@ -152,14 +157,21 @@ class _Landing:
         touched.write(self.conn, deliveries)
 
     def _commit(self, write: Callable[[Touched], None]) -> None:
-        """Run `write` in one transaction; whatever it raises, nothing of it stays."""
+        """Run `write` in one transaction; whatever it raises, nothing of it stays.
+
+        Raises _ValuesDoNotFit where the rows are at fault; a full disk or memory, and whatever else ails the machine,
+        comes out as it is: it says nothing of the delivery.
+        """
         self.conn.begin()
         try:
             write(Touched())
             failpoint("landing.before_commit")
             self.conn.commit()
-        except BaseException:
-            self.conn.rollback()
+        except BaseException as error:
+            with suppress(duckdb.Error):  # a commit that met a full disk has ended the transaction already
+                self.conn.rollback()
+            if _is_about_values(error):
+                raise _ValuesDoNotFit(str(error)) from error
             raise
         failpoint("landing.after_commit")
 
@@ -196,6 +208,12 @@ def _landed(staged: Staged) -> LandingResult:
     )
 
 
-def _not_storable(name: str, error: duckdb.Error) -> RefusedDelivery:
+def _is_about_values(error: BaseException) -> bool:
+    if isinstance(error, duckdb.InvalidInputException):
+        return MISSING_MODULE not in str(error)
+    return isinstance(error, duckdb.DataError | duckdb.IntegrityError)
+
+
+def _not_storable(name: str, error: _ValuesDoNotFit) -> RefusedDelivery:
     reason = f"its values do not fit the raw tables: {str(error).splitlines()[0][:200]}"
     return RefusedDelivery(name, reason, "compare it with a good object")

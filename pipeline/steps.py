@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -36,10 +37,14 @@ OnModel = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Ingested:
-    """What came of the objects of one sweep or pull, in order; `waiting` are CUR chunks without their Manifest yet."""
+    """What came of the objects of one sweep or pull, in order; `waiting` are CUR chunks without their Manifest yet.
+
+    `spent_usd` is what AWS charges at list price for the requests of a pull.
+    """
 
     results: tuple[LandingResult, ...] = ()
     waiting: tuple[str, ...] = ()
+    spent_usd: Decimal = Decimal(0)
 
     def count(self, status: str) -> int:
         """How many objects ended as `landed`, `repeat` or `refused`."""
@@ -62,7 +67,7 @@ class Ingested:
 
     def __add__(self, other: Ingested) -> Ingested:
         """Both, in order."""
-        return Ingested(self.results + other.results, self.waiting + other.waiting)
+        return Ingested(self.results + other.results, self.waiting + other.waiting, self.spent_usd + other.spent_usd)
 
     @property
     def summary(self) -> str:
@@ -71,6 +76,7 @@ class Ingested:
         parts += [f"{self.rejects} lines rejected"] if self.rejects else []
         parts += [f"{len(self.refused)} refused"] if self.refused else []
         parts += [f"{len(self.waiting)} chunks wait for their Manifest"] if self.waiting else []
+        parts += [f"AWS requests for {self.spent_usd:f} USD"] if self.spent_usd else []
         return ", ".join(parts)
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from pipeline.errors import RefusedDelivery
 from pipeline.sources.base import Reject, add_reject
 from pipeline.sources.decimals import decimal_column, exact_decimal, unreadable_amounts
 
-NET_COST = "line_item_net_unblended_cost"
+COST, NET_COST = "line_item_unblended_cost", "line_item_net_unblended_cost"
 TIME = pa.timestamp("us", tz="UTC")
 TIMES = {"usage_start_at": "line_item_usage_start_date", "usage_end_at": "line_item_usage_end_date"}
 TEXTS = {
@@ -32,7 +32,7 @@ TEXTS = {
 }
 AMOUNTS = {
     "usage_amount": "line_item_usage_amount",
-    "unblended_cost": "line_item_unblended_cost",
+    "unblended_cost": COST,
     "net_unblended_cost": NET_COST,
     "public_on_demand_cost": "pricing_public_on_demand_cost",
     "reservation_effective_cost": "reservation_effective_cost",
@@ -44,7 +44,13 @@ AMOUNTS = {
     "sp_total_commitment": "savings_plan_total_commitment_to_date",
     "sp_used_commitment": "savings_plan_used_commitment",
 }
-NEVER_NULL = ("usage_amount", "unblended_cost")
+NEVER_NULL = ("usage_amount",)
+# the effective cost of these lines stands in columns of their own: without them it would be made up
+COMMITTED = {
+    "SavingsPlanCoveredUsage": ("sp_effective_cost",),
+    "SavingsPlanRecurringFee": ("sp_total_commitment", "sp_used_commitment"),
+    "DiscountedUsage": ("reservation_effective_cost",),
+}
 FROM_PRODUCT = {
     "instance_type": ("product_instance_type", ("instance_type", "instanceType")),
     "region": ("product_region_code", ("region_code", "regionCode", "region")),
@@ -77,7 +83,8 @@ def bill_rows(
 ) -> pa.RecordBatch:
     """The lines as raw_cur_lines rows without delivery_id; a line with an unreadable time or amount is rejected.
 
-    `lines_before` lines of the delivery went before; another currency than USD refuses the delivery.
+    `lines_before` lines of the delivery went before; another currency than USD refuses the delivery, and so do
+    committed lines (Savings Plans, reservations) without the columns that hold their effective cost.
     """
     numbers = pa.array(range(lines_before + 1, lines_before + len(lines) + 1), pa.int64())
     lines, numbers = _without_bad_lines(lines, numbers, name, rejects)
@@ -88,6 +95,7 @@ def bill_rows(
     columns |= {to: _amounts(lines, of, to in NEVER_NULL) for to, of in AMOUNTS.items()}
     columns |= {to: _of_product(lines, of, keys) for to, (of, keys) in FROM_PRODUCT.items()}
     columns["currency"] = _dollars(columns["currency"], name)
+    _require_commitments(columns, name)
     columns["has_net_columns"] = _constant(has_net, len(lines), pa.bool_())
     columns["resource_tags"] = _canonical_json(_pairs_text(lines, TAGS))
     return pa.RecordBatch.from_pydict(columns)
@@ -100,6 +108,7 @@ def _without_bad_lines(
     amounts = [column for column in AMOUNTS.values() if column in lines.schema.names]
     marks = {column: _unreadable_times(lines.column(column)) for column in TIMES.values()}
     marks |= {column: unreadable_amounts(lines.column(column)) for column in amounts}
+    marks |= {COST: pc.or_(marks[COST], _is_blank(lines.column(COST)))}
     good = pa.repeat(True, len(lines))
     for column, is_bad in marks.items():
         for index in pc.indices_nonzero(pc.and_(is_bad, good)).to_pylist():
@@ -108,6 +117,23 @@ def _without_bad_lines(
             add_reject(rejects, Reject.of(numbers[index].as_py(), reason, text), name)
         good = pc.and_(good, pc.invert(is_bad))
     return (lines, numbers) if pc.all(good).as_py() is not False else (lines.filter(good), numbers.filter(good))
+
+
+def _is_blank(values: pa.Array) -> pa.Array:
+    """A line without a cost cannot be conserved: unlike a missing discount, it is no zero."""
+    missing = values.is_null()
+    return pc.or_(missing, pc.equal(values, "").fill_null(False)) if pa.types.is_string(values.type) else missing
+
+
+def _require_commitments(columns: dict[str, pa.Array], name: str) -> None:
+    for record_type, needed in COMMITTED.items():
+        is_type = pc.equal(columns["record_type"], record_type)
+        for column in needed:
+            known = columns[column].is_valid()
+            known = pc.or_(known, columns[f"net_{column}"].is_valid()) if f"net_{column}" in columns else known
+            if pc.any(pc.and_not(is_type, known)).as_py():
+                reason = f"{record_type} lines without {AMOUNTS[column]}: their effective cost is unknown"
+                raise RefusedDelivery(name, reason, "add that column to the export's query, and deliver it again")
 
 
 def _unreadable_times(values: pa.Array) -> pa.Array:

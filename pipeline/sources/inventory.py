@@ -132,6 +132,9 @@ def _row(listed: _Listed, observed_at: datetime) -> dict[str, object]:
     instance_id = instance.get("InstanceId")
     if not isinstance(instance_id, str) or not instance_id:
         raise ValueError("it has no InstanceId")
+    launch_at, stopped_at = _time(instance.get("LaunchTime")), _stopped_at(str(instance.get("StateTransitionReason") or ""))
+    if launch_at is None or not instance.get("InstanceType"):
+        raise ValueError("it has no LaunchTime or no InstanceType")
     zone = str((instance.get("Placement") or {}).get("AvailabilityZone") or "")
     lifecycle = str(instance.get("InstanceLifecycle") or "")
     return {
@@ -142,9 +145,10 @@ def _row(listed: _Listed, observed_at: datetime) -> dict[str, object]:
         "region": str(instance.get("Region") or _region_of(zone)),
         "availability_zone": zone,
         "private_dns_name": str(instance.get("PrivateDnsName") or ""),
-        "launch_at": _time(instance.get("LaunchTime")),
+        "launch_at": launch_at,
         "state": _state(instance.get("State")),
-        "stopped_at": _stopped_at(str(instance.get("StateTransitionReason") or "")),
+        # a start clears the reason late: a stop before the launch belongs to the life before
+        "stopped_at": stopped_at if stopped_at and stopped_at >= launch_at else None,
         "lifecycle": LIFECYCLES.get(lifecycle, "on-demand"),
         "tags": _tags(instance.get("Tags")),
     }

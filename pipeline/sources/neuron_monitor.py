@@ -42,7 +42,7 @@ SCHEMAS: Final = {
             *((name, _TEXT) for name in ("instance_type", "instance_name", "region", "availability_zone")),
             *((name, _INT) for name in ("device_count", "cores_per_device", "lnc")),
             *((name, _LONG) for name in ("device_memory_bytes", "cadence_ms")),
-            *((name, _INT) for name in ("runtime_count", "error_group_count")),
+            *((name, _INT) for name in ("runtime_count", "error_group_count", "counter_error_count")),
             ("short_period", pa.bool_()),
             ("ultraserver_id", _TEXT),
         ]

@@ -49,6 +49,7 @@ class _Runtimes:
 
     cores: list[Row]
     error_count: int
+    counter_error_count: int
     shortest_period: float
 
 
@@ -63,6 +64,8 @@ def read_report(document: object, topology: Mapping[str, tuple[int | None, int |
     runtimes = _runtimes(document)
     period = _system_period(system)
     instance = _object(document, "instance_info")
+    if not _text(instance, "instance_id"):
+        raise ReportError("no instance_id in instance_info: its devices could not be told from another host's")
     rows = ReportRows(_text(instance, "instance_id"), period, cores=runtimes.cores)
     error_count = runtimes.error_count + sum(_failed(group) for group in system.values())
     kubernetes = _object(document, "neuron_k8s_info") or _object(system, "neuron_k8s_info")
@@ -76,6 +79,7 @@ def read_report(document: object, topology: Mapping[str, tuple[int | None, int |
         round(period * 1000),
         len(_list(document, "neuron_runtime_data")),
         error_count,
+        runtimes.counter_error_count,
         runtimes.shortest_period < SHORT_PERIOD_RATIO * period,
         _text(instance, "ultraserver_id"),
     )
@@ -107,7 +111,7 @@ def _system_period(system: Json) -> float:
 
 
 def _runtimes(document: Json) -> _Runtimes:
-    found = _Runtimes([], 0, float("inf"))
+    found = _Runtimes([], 0, 0, float("inf"))
     runtimes = _list(document, "neuron_runtime_data")
     for runtime in runtimes:
         _add_runtime(runtime, found)
@@ -125,6 +129,7 @@ def _add_runtime(runtime: Json, found: _Runtimes) -> None:
     found.error_count += dead + sum(_failed(group) for group in groups.values())
     counters, memory = _first(groups, COUNTERS), _object(groups, "memory_used")
     busy_counts, held_counts = (not dead and not _failed(group) for group in (counters, memory))
+    found.counter_error_count += not busy_counts
     for group in (counters if busy_counts else {}, memory if held_counts else {}):
         found.shortest_period = min(found.shortest_period, _number(group, "period") or float("inf"))
     busy = _object(counters, "neuroncores_in_use")

@@ -33,7 +33,7 @@
 -- window: usage_hour_at
 -- lookback: 2 hours
 
-with samples as (
+with samples as not materialized (
     select *
     from int_accelerator_samples
     where

@@ -32,6 +32,7 @@
 -- check:  fail | covered_ms between 1 and 3600000 | a part lies within its hour
 -- check:  fail | held_units + unknown_units <= 720720 | a device cannot be held more than once
 -- window: sample_at
+-- lookback: 2 hours
 
 with gpu_rows as not materialized (
     select
@@ -68,30 +69,45 @@ neuron_rows as not materialized (
 ),
 
 -- what another source said of the same minutes is never mixed in, but more than 5 points apart it is a doubt
-disagreements as (
+doubtful_periods as (
     select
+        c.instance_id,
+        c.device_index,
+        c.sample_at,
+        c.cadence_ms,
+    from int_cloudwatch_devices as c
+    join int_neuron_devices as n
+        on
+            c.instance_id = n.instance_id
+            and c.device_index = n.device_index
+            and n.sample_at > c.sample_at - to_milliseconds(c.cadence_ms)
+            and n.sample_at <= c.sample_at
+    where
+        c.sample_at >= $start_at
+        and c.sample_at < $end_at + interval 1 hour
+        and n.sample_at >= $start_at - interval 1 hour
+        and n.sample_at < $end_at + interval 1 hour
+    group by c.instance_id, c.device_index, c.sample_at, c.cadence_ms, c.busy_ppm
+    having abs(sum(n.busy_ppm) - c.busy_ppm * count(n.busy_ppm)) > 50000 * count(n.busy_ppm)
+),
+
+disagreements as (
+    select distinct
         n.instance_id,
         n.device_index,
         n.sample_at,
     from int_neuron_devices as n
-    join int_cloudwatch_devices as c
+    join doubtful_periods as c
         on
             n.instance_id = c.instance_id
             and n.device_index = c.device_index
             and n.sample_at > c.sample_at - to_milliseconds(c.cadence_ms)
             and n.sample_at <= c.sample_at
-            -- within one hour, so that no window sees more than another
-            and epoch_ms(n.sample_at) // 3600000 = epoch_ms(c.sample_at) // 3600000
-    where
-        n.sample_at >= $start_at
-        and n.sample_at < $end_at
-        and c.sample_at >= $start_at
-        and c.sample_at < $end_at
-    group by n.instance_id, n.device_index, n.sample_at
-    having bool_or(abs(n.busy_ppm - c.busy_ppm) > 50000)
+    where n.sample_at >= $start_at and n.sample_at < $end_at
 ),
 
--- the many samples carry a number for their texts, which are joined back at the end
+-- the many samples carry a number for their texts, which are joined back at the end; two texts with one number would
+-- break the grain, which is checked
 gpu_labels as (
     select
         label_hash,
@@ -102,7 +118,6 @@ gpu_labels as (
         mig_profile,
         model_name,
         owner_id,
-        case when count(*) over (partition by label_hash) > 1 then error('two labels with one hash') end as collision,
     from gpu_rows
     group by label_hash, hostname, device_key, gpu_uuid, device_name, mig_profile, model_name, owner_id
 ),
@@ -143,7 +158,6 @@ gpu_places as (
 named_places as (
     select
         label_hash,
-        collision,
         'dcgm' as source,
         hostname as instance_key,
         device_key,
@@ -158,7 +172,8 @@ named_places as (
         valid_from_at,
         valid_until_at,
         alias_uuid,
-        case when mig_profile = '' then 1
+        case
+            when mig_profile = '' then 1
             else greatest(cast(coalesce(nullif(regexp_extract(mig_profile, '^(\d+)g', 1), ''), '1') as integer), 1)
         end as slice_count,
         case when mig_profile = '' then 1 when model_name ilike '%A30%' then 4 else 7 end as device_slice_count,
@@ -199,7 +214,12 @@ places as materialized (
     select
         *,
         regexp_replace(accelerator_id, '/GI\d+$', '') as device_id,
-        cast(row_number() over () as integer) as place_number,
+        -- in a fixed order, since of two rows of one instant the first speaks
+        cast(
+            row_number() over (
+                order by accelerator_id, instance_id, source, instance_key, device_key, owner_id, valid_from_at, label_hash
+            ) as integer
+        ) as place_number,
         cast(dense_rank() over (order by accelerator_id, instance_id) as integer) as series_number,
     from named_places
 ),
@@ -253,7 +273,7 @@ samples as (
         4 as counter_bits,
         d.memory_used_bytes,
         0 as xid_code,
-        coalesce(d.uncorrected_error_count, 0) as uncorrected_error_count,
+        d.uncorrected_error_count,
         d.held_units,
         d.unknown_units,
         d.owner_busy_units,
@@ -276,9 +296,9 @@ gaps as (
         epoch_ms(sample_at) - epoch_ms(lag(sample_at) over series) as gap_ms,
         energy_counter - lag(energy_counter) over series as counter_change,
         uncorrected_error_count - lag(uncorrected_error_count) over series as error_change,
-        xid_code <> 0 and xid_code is distinct from lag(xid_code) over series as is_new_xid,
+        lag(xid_code) over series as xid_code_before,
     from samples
-    window series as (partition by series_number order by sample_at)
+    window series as (partition by series_number order by sample_at, place_number)
 ),
 
 without_recent as (
@@ -286,6 +306,7 @@ without_recent as (
         p.source,
         p.instance_key,
         p.device_key,
+        p.valid_from_at,
     from gaps as g
     join places as p using (place_number)
     where g.gap_ms is null and g.sample_at >= $start_at
@@ -298,7 +319,7 @@ seen_long_ago as (
         f.device_key,
     from without_recent as f
     join stg_dcgm_samples as s on f.instance_key = s.hostname and f.device_key = s.device_key
-    where f.source = 'dcgm' and s.sample_at < $start_at - interval 2 hours
+    where f.source = 'dcgm' and s.sample_at >= f.valid_from_at and s.sample_at < $start_at - interval 2 hours
     union all
     select distinct
         f.source,
@@ -306,7 +327,7 @@ seen_long_ago as (
         f.device_key,
     from without_recent as f
     join stg_neuron_reports as r on f.instance_key = r.instance_id
-    where f.source = 'neuron_monitor' and r.sample_at < $start_at - interval 2 hours
+    where f.source <> 'dcgm' and r.sample_at < $start_at - interval 2 hours
     union all
     select distinct
         f.source,
@@ -314,7 +335,7 @@ seen_long_ago as (
         f.device_key,
     from without_recent as f
     join stg_cloudwatch_cores as c on f.instance_key = c.host
-    where f.source = 'cloudwatch' and c.sample_at < $start_at - interval 2 hours
+    where f.source <> 'dcgm' and c.sample_at < $start_at - interval 2 hours
 ),
 
 returned as (
@@ -331,12 +352,15 @@ covered as (
             when returned.place_number is not null then 2 * cadence_ms
             else cadence_ms
         end as sample_ms,
+        -- against a sample that told it too, and not longer ago than any window looks back
+        coalesce(gap_ms <= 7200000 and xid_code <> 0 and xid_code <> xid_code_before, false) as is_new_xid,
+        case when gap_ms <= 7200000 then greatest(error_change, 0) else 0 end as new_errors,
         -- integers: calendar arithmetic costs six times as much
         (epoch_ms(sample_at) - 1) // 3600000 * 3600000 as end_hour_ms,
     from gaps
     left join returned using (place_number)
     -- a sample within a millisecond of the one before stands for no time
-    where sample_at >= $start_at and gap_ms is distinct from 0
+    where sample_at >= $start_at and coalesce(gap_ms, 1) > 0
 ),
 
 ends as (
@@ -406,8 +430,7 @@ select
     case
         when t.is_end
             then
-                greatest(coalesce(t.error_change, 0), 0)
-                + case when t.is_new_xid and t.gap_ms is not null then 1 else 0 end
+                coalesce(t.new_errors, 0) + case when t.is_new_xid then 1 else 0 end
         else 0
     end as error_count,
     p.owner_id,

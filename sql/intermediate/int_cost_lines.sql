@@ -21,18 +21,11 @@
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: list_cost_usd | USD at public on-demand price; NULL where the line has none
 -- check:  fail | line_class in ('accelerator', 'idle.reserved_unused', 'shared', 'unattributed', 'adjustment') | every line has a class
--- check:  fail | usage_ms >= 0 | instance time is never negative
+-- check:  warn | line_class <> 'accelerator' or cost_source <> 'cur' or usage_ms <= 3600000 | an instance line longer than an hour: ask AWS for an HOURLY export, or the day is judged by its first hour
 -- check:  warn | query: select 'cur' as cost_source, account_id, billing_period from (select distinct account_id, billing_period from stg_cost_explorer_groups) anti join (select distinct account_id, billing_period from stg_cur_lines) using (account_id, billing_period) | these accounts have Cost Explorer alone: daily precision only
 -- window: usage_hour_at
 
-with cur_periods as (
-    select distinct
-        account_id,
-        billing_period,
-    from stg_cur_lines
-),
-
-lines as (
+with lines as (
     select
         cost_line_id,
         usage_hour_at,
@@ -52,6 +45,7 @@ lines as (
         effective_cost_usd,
         list_cost_usd,
     from stg_cur_lines
+    semi join int_cur_exports using (account_id, billing_period, export_name)
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
     union all by name
     select
@@ -73,7 +67,7 @@ lines as (
         effective_cost_usd,
         cast(null as decimal(38, 10)) as list_cost_usd,
     from stg_cost_explorer_groups
-    anti join cur_periods using (account_id, billing_period)
+    anti join int_cur_exports using (account_id, billing_period)
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
@@ -138,7 +132,7 @@ select
     line_class,
     case
         when line_class = 'accelerator'
-            then greatest(cast(round(coalesce(usage_amount, 0) * 3600000) as bigint), 0)
+            then cast(round(coalesce(usage_amount, 0) * 3600000) as bigint)
         else 0
     end as usage_ms,
     billed_cost_usd,

@@ -13,7 +13,7 @@
 -- window: usage_hour_at
 -- lookback: 2 hours
 
-with samples as (
+with samples as not materialized (
     select
         usage_hour_at,
         accelerator_id,

@@ -19,10 +19,10 @@ with billed as (
     select
         usage_hour_at,
         instance_id,
-        any_value(account_id) as account_id,
+        max(account_id) as account_id,
         max(region) as region,
         max(instance_type) as instance_type,
-        sum(usage_ms) as usage_ms,
+        greatest(sum(usage_ms), 0) as usage_ms,
     from int_cost_lines
     where
         line_class = 'accelerator'
@@ -30,13 +30,6 @@ with billed as (
         and usage_hour_at >= $start_at
         and usage_hour_at < $end_at
     group by usage_hour_at, instance_id
-),
-
-cur_periods as (
-    select distinct
-        account_id,
-        billing_period,
-    from stg_cur_lines
 ),
 
 lives as (
@@ -56,7 +49,7 @@ lives as (
         and d.usage_date <= cast($end_at as date)
         and not exists (
             select 1
-            from cur_periods as p
+            from int_cur_exports as p
             where p.account_id = d.account_id and p.billing_period = cast(date_trunc('month', d.usage_date) as date)
         )
 ),
@@ -65,7 +58,7 @@ existed as (
     select
         usage_hour_at,
         instance_id,
-        any_value(account_id) as account_id,
+        max(account_id) as account_id,
         max(instance_type) as instance_type,
         sum(
             epoch_ms(least(until_at, usage_hour_at + interval 1 hour)) - epoch_ms(greatest(from_at, usage_hour_at))
@@ -75,7 +68,7 @@ existed as (
     group by usage_hour_at, instance_id
 ),
 
--- an instance that only its telemetry knows belongs to the one account that pays for its type that day
+-- an instance that the inventory does not know belongs to the one account that pays for its type that day
 payers as (
     select
         usage_date,
@@ -95,14 +88,23 @@ observed as (
     select
         h.usage_hour_at,
         h.instance_id,
-        p.account_id,
-        max(h.instance_type) as instance_type,
+        coalesce(i.account_id, p.account_id) as account_id,
+        coalesce(i.instance_type, h.instance_type) as instance_type,
         max(h.device_observed_ms) as usage_ms,
     from int_accelerator_hours as h
-    join payers as p on h.instance_type = p.instance_type and cast(h.usage_hour_at as date) = p.usage_date
-    anti join int_instances as i on h.instance_id = i.instance_id
+    left join int_instances as i using (instance_id)
+    left join payers as p
+        on coalesce(i.instance_type, h.instance_type) = p.instance_type and cast(h.usage_hour_at as date) = p.usage_date
+    anti join int_cur_exports as c
+        on
+            c.account_id = coalesce(i.account_id, p.account_id)
+            and c.billing_period = cast(date_trunc('month', h.usage_hour_at) as date)
     where h.usage_hour_at >= $start_at and h.usage_hour_at < $end_at and h.instance_id <> ''
-    group by h.usage_hour_at, h.instance_id, p.account_id
+    group by
+        h.usage_hour_at,
+        h.instance_id,
+        coalesce(i.account_id, p.account_id),
+        coalesce(i.instance_type, h.instance_type)
 ),
 
 paid as (
@@ -111,19 +113,19 @@ paid as (
         'cur' as capacity_source,
     from billed
     union all by name
+    -- what telemetry saw existed, also after the newest inventory
     select
-        existed.*,
+        usage_hour_at,
+        instance_id,
+        coalesce(existed.account_id, observed.account_id) as account_id,
+        coalesce(existed.instance_type, observed.instance_type) as instance_type,
+        greatest(coalesce(existed.usage_ms, 0), coalesce(observed.usage_ms, 0)) as usage_ms,
         '' as region,
-        'inventory' as capacity_source,
+        case when existed.instance_id is null then 'telemetry' else 'inventory' end as capacity_source,
     from existed
+    full join observed using (usage_hour_at, instance_id)
     anti join billed using (usage_hour_at, instance_id)
-    union all by name
-    select
-        observed.*,
-        '' as region,
-        'telemetry' as capacity_source,
-    from observed
-    anti join billed using (usage_hour_at, instance_id)
+    where coalesce(existed.account_id, observed.account_id) is not null
 )
 
 select

@@ -17,6 +17,7 @@ with reports as materialized (
         instance_id,
         sample_at,
         cores_per_device,
+        has_counter_errors,
         -- one number for the instance and the instant: what follows compares it millions of times
         cast(row_number() over () as integer) as report_key,
     from stg_neuron_reports
@@ -96,7 +97,7 @@ shared_owners as (
         n.owner_id,
         n.sharer,
     from pod_cores as c
-    join pods as p using (report_key, core_index)
+    join pods using (report_key, core_index)
     join pod_names as n using (pod_key)
     where c.first_pod_key < c.last_pod_key
     union all
@@ -180,7 +181,7 @@ select
     u.owner_id,
     u.share_units,
     -- a core that nobody reports is idle; one whose counters failed is unknown
-    case when c.core_index is null then 0 else c.busy_ppm * u.share_units end as busy_ppm_units,
+    case when c.core_index is null and not r.has_counter_errors then 0 else c.busy_ppm * u.share_units end as busy_ppm_units,
 from units as u
 join reports as r using (report_key)
 left join cores as c using (report_key, core_index)

@@ -8,8 +8,8 @@
 -- column: cadence_ms | sampling period, milliseconds
 -- column: logical_core_count | logical NeuronCores of the device
 -- column: busy_ppm | mean over the device's cores of their busy share; NULL where no core could tell
--- column: memory_used_bytes | device memory in use
--- column: uncorrected_error_count | running count of uncorrected memory errors
+-- column: memory_used_bytes | device memory in use; NULL where unknown
+-- column: uncorrected_error_count | running count of uncorrected memory errors; NULL where not reported
 -- column: owner_id | the only owner of the device's held cores, '' for none, NULL where several share it
 -- column: held_units | cores held by known owners, in 1/720720ths of the device
 -- column: unknown_units | cores held by runtimes without identity, in 1/720720ths of the device
@@ -19,8 +19,11 @@
 -- check:  fail | held_units + unknown_units <= 720720 | a device cannot be held more than once
 -- window: sample_at
 
-with reports as (
-    select *
+with reports as materialized (
+    select
+        *,
+        -- one number for the instance and the instant: what follows compares it millions of times
+        cast(row_number() over () as integer) as report_key,
     from stg_neuron_reports
     where sample_at >= $start_at and sample_at < $end_at
 ),
@@ -34,38 +37,50 @@ devices as (
 
 cores as (
     select
-        r.instance_id,
-        r.sample_at,
+        r.report_key,
         c.core_index // r.cores_per_device as device_index,
         -- a report whose counters failed knows nothing; a core that nobody reports is idle
         case
-            when count(c.busy_ppm) > 0 or not any_value(r.has_group_errors)
-                then coalesce(sum(c.busy_ppm), 0) // any_value(r.cores_per_device)
+            when count(c.busy_ppm) = count(*) or not any_value(r.has_counter_errors)
+                then cast(coalesce(sum(c.busy_ppm), 0) as bigint) // any_value(r.cores_per_device)
         end as busy_ppm,
         sum(c.memory_used_bytes) as memory_used_bytes,
         bool_or(c.is_scale_suspect) as is_scale_suspect,
     from stg_neuron_cores as c
     join reports as r using (delivery_id, report_number)
     where c.sample_at >= $start_at and c.sample_at < $end_at
-    group by r.instance_id, r.sample_at, c.core_index // r.cores_per_device
+    group by r.report_key, c.core_index // r.cores_per_device
+),
+
+-- numbered in order, so that the smallest number is the smallest name
+owner_names as materialized (
+    select
+        owner_id,
+        cast(row_number() over (order by owner_id) as integer) as owner_number,
+    from (
+        select distinct owner_id
+        from int_neuron_core_owners
+        where sample_at >= $start_at and sample_at < $end_at
+    )
 ),
 
 owners as (
     select
-        instance_id,
-        sample_at,
-        device_index,
-        min(owner_id) filter (where owner_id <> '') as first_owner_id,
-        max(owner_id) filter (where owner_id <> '') as last_owner_id,
-        coalesce(sum(share_units) filter (where owner_id <> ''), 0) as held_units,
-        coalesce(sum(share_units) filter (where owner_id = ''), 0) as unknown_units,
+        r.report_key,
+        o.device_index,
+        min(n.owner_number) filter (where o.owner_id <> '') as first_owner_number,
+        max(n.owner_number) filter (where o.owner_id <> '') as last_owner_number,
+        coalesce(sum(o.share_units) filter (where o.owner_id <> ''), 0) as held_units,
+        coalesce(sum(o.share_units) filter (where o.owner_id = ''), 0) as unknown_units,
         case
-            when count(*) filter (where owner_id <> '') = count(busy_ppm_units) filter (where owner_id <> '')
-                then coalesce(sum(busy_ppm_units) filter (where owner_id <> ''), 0)
+            when count(*) filter (where o.owner_id <> '') = count(o.busy_ppm_units) filter (where o.owner_id <> '')
+                then coalesce(sum(o.busy_ppm_units) filter (where o.owner_id <> ''), 0)
         end as owner_busy_units,
-    from int_neuron_core_owners
-    where sample_at >= $start_at and sample_at < $end_at
-    group by instance_id, sample_at, device_index
+    from int_neuron_core_owners as o
+    join reports as r using (instance_id, sample_at)
+    join owner_names as n using (owner_id)
+    where o.sample_at >= $start_at and o.sample_at < $end_at
+    group by r.report_key, o.device_index
 ),
 
 ecc as (
@@ -89,19 +104,25 @@ select
     cast(
         case
             when c.device_index is not null then c.busy_ppm
-            when d.runtime_count > 0 and d.has_group_errors then null
+            when d.runtime_count > 0 and d.has_counter_errors then null
             else 0
         end as bigint
     ) as busy_ppm,
-    cast(coalesce(c.memory_used_bytes, 0) as bigint) as memory_used_bytes,
-    coalesce(ecc.uncorrected_error_count, 0) as uncorrected_error_count,
-    case when o.first_owner_id <> o.last_owner_id then null else coalesce(o.first_owner_id, '') end
-        as owner_id,
+    cast(case when d.has_counter_errors then c.memory_used_bytes else coalesce(c.memory_used_bytes, 0) end as bigint)
+        as memory_used_bytes,
+    ecc.uncorrected_error_count,
+    case when o.first_owner_number <> o.last_owner_number then null else coalesce(n.owner_id, '') end as owner_id,
     cast(coalesce(o.held_units, 0) as bigint) as held_units,
-    cast(coalesce(o.unknown_units, 0) as bigint) as unknown_units,
+    -- a loaded runtime whose counters failed holds something: nobody can say it is idle
     cast(
         case
-            when o.first_owner_id <> o.last_owner_id then null
+            when d.runtime_count > 0 and d.has_counter_errors and c.device_index is null then 720720 - coalesce(o.held_units, 0)
+            else coalesce(o.unknown_units, 0)
+        end as bigint
+    ) as unknown_units,
+    cast(
+        case
+            when o.first_owner_number <> o.last_owner_number then null
             when o.device_index is null then 0
             else o.owner_busy_units
         end as bigint
@@ -110,6 +131,7 @@ select
     + case when d.is_short_period then 16 else 0 end
     + case when d.is_time_guessed then 256 else 0 end as flag_bits,
 from devices as d
-left join cores as c using (instance_id, sample_at, device_index)
-left join owners as o using (instance_id, sample_at, device_index)
+left join cores as c using (report_key, device_index)
+left join owners as o using (report_key, device_index)
+left join owner_names as n on o.first_owner_number = n.owner_number
 left join ecc using (delivery_id, report_number, device_index)

@@ -21,7 +21,7 @@
 with seen as (
     select
         accelerator_id,
-        arg_max(instance_id, last_sample_at) as instance_id,
+        arg_max(instance_id, (last_sample_at, instance_id)) as instance_id,
         min(first_sample_at) as first_seen_at,
         max(last_sample_at) as last_seen_at,
     from int_accelerator_hours

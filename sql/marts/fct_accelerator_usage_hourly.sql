@@ -39,14 +39,30 @@ flags (bit, flag) as (
     (32, 'sources_disagree'), (64, 'stale'), (128, 'synthetic_zero_suspect'), (256, 'time_guessed')
 ),
 
+-- more was held on an instance than it was paid for
+oversubscribed as (
+    select distinct
+        usage_hour_at,
+        instance_id,
+    from int_hour_weights
+    where is_oversubscribed and usage_hour_at >= $start_at and usage_hour_at < $end_at
+),
+
+marked as (
+    select
+        h.* replace (h.flag_bits | case when o.instance_id is null then 0 else 4 end as flag_bits),
+    from int_accelerator_hours as h
+    left join oversubscribed as o using (usage_hour_at, instance_id)
+    where h.usage_hour_at >= $start_at and h.usage_hour_at < $end_at
+),
+
 flag_texts as (
     select
         b.flag_bits,
         coalesce(string_agg(f.flag, ',' order by f.flag), '') as quality_flags,
     from (
         select distinct flag_bits
-        from int_accelerator_hours
-        where usage_hour_at >= $start_at and usage_hour_at < $end_at
+        from marked
     ) as b
     left join flags as f on b.flag_bits & f.bit > 0
     group by b.flag_bits
@@ -78,7 +94,6 @@ select
     h.temperature_celsius_max,
     h.error_count,
     f.quality_flags,
-from int_accelerator_hours as h
+from marked as h
 left join known as k using (usage_hour_at, accelerator_id, instance_id)
 join flag_texts as f using (flag_bits)
-where h.usage_hour_at >= $start_at and h.usage_hour_at < $end_at

@@ -94,9 +94,9 @@ paid as (
 hours as (
     select
         cast(coalesce(i.usage_hour_at, p.usage_hour_at) as date) as usage_date,
-        coalesce(i.chip, p.chip) as chip,
-        coalesce(i.instance_type, p.instance_type) as instance_type,
-        coalesce(i.cluster, p.cluster) as cluster,
+        coalesce(p.chip, i.chip) as chip,
+        coalesce(p.instance_type, i.instance_type) as instance_type,
+        coalesce(p.cluster, i.cluster) as cluster,
         greatest(coalesce(p.capacity_ns, 0), coalesce(i.observed_ns, 0)) as capacity_ns,
         i.observed_ns,
         least(i.allocated_ns, i.observed_ns) as allocated_ns,

@@ -1,14 +1,14 @@
 -- mart_idle_cost_daily: the money that no workload answers for, per UTC day: idle, reserved and unused, unattributed.
 -- grain:  usage_date, cost_class, instance_type, chip, account_id, region, cluster
 -- column: usage_date | UTC day
--- column: cost_class | idle.unallocated, idle.reserved_unused or unattributed
+-- column: cost_class | idle.unallocated, idle.reserved_unused or unattributed (which also holds services that are no accelerator: chip other)
 -- column: instance_type | EC2 instance type, '' where the line has none
 -- column: chip | chip of the instance, other where the line has none
 -- column: account_id | usage account
 -- column: region | AWS region, '' where the line has none
 -- column: cluster | cluster, '-' where unknown
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
--- column: billed_cost_usd | USD as invoiced
+-- column: billed_cost_usd | USD as invoiced: a Savings Plan or reservation fee stands here whole, used or not; use effective to rank
 -- column: device_hours | device-hours of capacity behind that money; NULL where the line is no instance time
 -- check:  fail | cost_class like 'idle.%' or cost_class = 'unattributed' | only money without a workload stands here
 -- check:  fail | device_hours is null or device_hours >= 0 | capacity is never negative

@@ -10,7 +10,7 @@
 -- column: busy_device_hours | device-hours of execution; NULL where unknown
 -- column: allocated_unused_cost_usd | effective cost times the part of the held time that did not work; NULL where unknown
 -- column: utilization_ratio | busy over held, 0-1; NULL where unknown
--- column: cost_per_busy_device_hour_usd | effective cost over busy device-hours; NULL where nothing was busy or unknown
+-- column: cost_per_busy_device_hour_usd | effective cost over busy device-hours, unknown time counted at the known ratio; NULL where nothing was busy or known
 -- check:  fail | effective_cost_usd >= 0 | a negative workload cost is a lost credit row
 -- check:  fail | utilization_ratio is null or utilization_ratio between 0 and 1 | a ratio is between 0 and 1
 -- check:  warn | device_hours is not null | money without held hours: telemetry was withdrawn after the allocation
@@ -64,6 +64,7 @@ measured as (
         costs.*,
         cast(cast(usage.held_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as device_hours,
         cast(cast(usage.busy_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as busy_device_hours,
+        usage.held_ns,
         usage.busy_ns,
         usage.busy_held_ns,
     from costs
@@ -82,5 +83,6 @@ select
     -- from the exact sums, not from the rounded figures beside them
     cast(effective_cost_usd * (1 - busy_ns / nullif(busy_held_ns, 0)) as decimal(38, 10)) as allocated_unused_cost_usd,
     cast(busy_ns / nullif(busy_held_ns, 0) as decimal(9, 6)) as utilization_ratio,
-    cast(effective_cost_usd / nullif(busy_ns / 3600000000000, 0) as decimal(38, 10)) as cost_per_busy_device_hour_usd,
+    cast(effective_cost_usd * 3600000000000 / nullif(held_ns * (busy_ns / nullif(busy_held_ns, 0)), 0) as decimal(38, 10))
+        as cost_per_busy_device_hour_usd,
 from measured

@@ -23,9 +23,9 @@ with data_ends as (
         accelerator_id,
         instance_id,
         max(last_sample_at) as data_end_at,
-        max(max(last_sample_at)) over () as newest_at,
+        max(max(last_sample_at)) over (partition by vendor_hint) as newest_at,
     from int_accelerator_hours
-    group by accelerator_id, instance_id
+    group by accelerator_id, instance_id, vendor_hint
 ),
 
 marked as (
@@ -115,7 +115,7 @@ hour_costs as (
         instance_id,
         sum(effective_cost_usd) as effective_cost_usd,
     from fct_cost_allocated_hourly
-    where instance_id <> '' and cost_class in ('workload', 'idle.unallocated', 'unattributed')
+    where cost_source = 'cur' and instance_id <> '' and cost_class in ('workload', 'idle.unallocated', 'unattributed')
     group by usage_hour_at, instance_id
 ),
 

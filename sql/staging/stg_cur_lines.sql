@@ -4,6 +4,7 @@
 -- column: usage_hour_at | UTC hour in which the line starts
 -- column: usage_start_at | start of the line
 -- column: usage_end_at | end of the line, exclusive
+-- column: export_name | export that delivered it
 -- column: billing_period | first day of the billing period
 -- column: delivered_at | when AWS delivered this version
 -- column: account_id | usage account
@@ -20,6 +21,7 @@
 -- check:  fail | usage_end_at is null or usage_end_at >= usage_start_at | a line cannot end before it starts
 -- check:  fail | billed_cost_usd is not null | a line without a cost cannot be conserved
 -- check:  fail | effective_cost_usd is not null | a line without a cost cannot be conserved
+-- check:  fail | query: select export_name, billing_period, reject_count from raw_deliveries where source = 'cur' qualify reject_count > 0 and row_number() over (partition by export_name, billing_period order by delivered_at desc, delivery_id desc) = 1 | lines of the current bill could not be read (see raw_rejects): their money is missing
 -- window: usage_hour_at
 
 with current_deliveries as (
@@ -39,6 +41,7 @@ lines as (
     select
         l.*,
         d.delivered_at,
+        d.export_name,
         concat_ws(
             '/',
             d.export_name,
@@ -87,6 +90,7 @@ select
     date_trunc('hour', usage_start_at) as usage_hour_at,
     usage_start_at,
     usage_end_at,
+    export_name,
     billing_period,
     delivered_at,
     account_id,
@@ -101,6 +105,6 @@ select
     ) as instance_type,
     usage_amount,
     unblended_cost as billed_cost_usd,
-    cast(coalesce(effective_usd, net_unblended_usd) as decimal(38, 10)) as effective_cost_usd,
+    cast(effective_usd as decimal(38, 10)) as effective_cost_usd,
     public_on_demand_cost as list_cost_usd,
 from costed

@@ -8,7 +8,22 @@
 -- check:  fail | share_units between 1 and 720720 | a share is a part of one device
 -- window: sample_at
 
-with owned as (
+-- most devices have one owner: the few hashes seen twice, and only those, are compared by their keys below
+with repeated as (
+    select
+        hash(
+            hostname,
+            case when gpu_uuid = '' then coalesce(nullif(device, ''), 'nvidia' || gpu_index) else gpu_uuid end,
+            gpu_instance_id,
+            sample_at
+        ) as place_hash
+    from raw_dcgm_samples
+    where sample_at >= $start_at and sample_at < $end_at and (pod <> '' or hpc_job <> '')
+    group by place_hash
+    having count(*) > 1
+),
+
+claims as (
     select
         s.hostname,
         case
@@ -23,9 +38,21 @@ with owned as (
         end as owner_id,
         case when s.pod <> '' then concat_ws(chr(31), s.namespace, s.pod) else s.hpc_job end as sharer,
         (d.observed_at, delivery_id) as delivery_rank,
+        hash(
+            s.hostname,
+            case when s.gpu_uuid = '' then coalesce(nullif(s.device, ''), 'nvidia' || s.gpu_index) else s.gpu_uuid end,
+            s.gpu_instance_id,
+            s.sample_at
+        ) as place_hash,
     from raw_dcgm_samples as s
     join raw_deliveries as d using (delivery_id)
     where s.sample_at >= $start_at and s.sample_at < $end_at and (s.pod <> '' or s.hpc_job <> '')
+),
+
+owned as materialized (
+    select *
+    from claims
+    semi join repeated using (place_hash)
 ),
 
 shared as (

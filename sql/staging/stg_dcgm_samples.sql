@@ -16,8 +16,8 @@
 -- column: energy_millijoules | running energy counter of the whole GPU
 -- column: temperature_celsius | GPU temperature
 -- column: memory_temperature_celsius | memory temperature; NULL where the board has no sensor (reported as 0)
--- column: xid_code | last XID error code, 0 for none
--- column: uncorrected_error_count | running count of double-bit ECC errors
+-- column: xid_code | last XID error code, 0 for none; NULL where not reported
+-- column: uncorrected_error_count | running count of double-bit ECC errors; NULL where not reported
 -- column: owner_id | the only owner named on the rows, '' for none, NULL where several share the device (see stg_dcgm_owners)
 -- column: is_scale_suspect | a ratio above its scale was seen and cut
 -- column: is_time_guessed | the time came from a file's modification time
@@ -194,8 +194,8 @@ select
     cast(round(energy_joules * 1000) as bigint) as energy_millijoules,
     cast(round(gpu_temp) as integer) as temperature_celsius,
     nullif(cast(round(memory_temp) as integer), 0) as memory_temperature_celsius,
-    cast(coalesce(xid_errors, 0) as integer) as xid_code,
-    cast(coalesce(ecc_dbe_volatile, 0) as bigint) as uncorrected_error_count,
+    cast(xid_errors as integer) as xid_code,
+    cast(ecc_dbe_volatile as bigint) as uncorrected_error_count,
     case when first_owner_id <> last_owner_id then null else coalesce(first_owner_id, '') end
         as owner_id,
     coalesce(busy_ratio > 1.005 or achieved_ratio > 1.005, false) as is_scale_suspect,

@@ -12,7 +12,7 @@
 -- check:  fail | busy_ppm is null or busy_ppm between 0 and 1000000 | a core cannot work more than all of the time
 -- window: sample_at
 
-with runtimes as (
+with runtimes as not materialized (
     select
         c.delivery_id,
         c.report_number,
@@ -26,6 +26,43 @@ with runtimes as (
         case when c.runtime_tag = cast(c.pid as varchar) then '' else c.runtime_tag end as runtime_tag,
     from raw_neuron_cores as c
     where c.sample_at >= $start_at and c.sample_at < $end_at
+),
+
+-- most cores are named by one runtime: the others alone are grouped
+repeated as (
+    select hash(delivery_id, report_number, core_index) as place_hash
+    from raw_neuron_cores
+    where sample_at >= $start_at and sample_at < $end_at
+    group by place_hash
+    having count(*) > 1
+),
+
+cores as (
+    select
+        delivery_id,
+        report_number,
+        core_index,
+        sample_at,
+        utilization_percent,
+        memory_used_bytes,
+        case when owns_core and runtime_tag <> '' then [runtime_tag] else [] end as runtime_tags,
+        owns_core and runtime_tag = '' as has_unknown_runtime,
+    from runtimes
+    anti join repeated on hash(runtimes.delivery_id, runtimes.report_number, runtimes.core_index) = repeated.place_hash
+    union all
+    select
+        delivery_id,
+        report_number,
+        core_index,
+        sample_at,
+        max(utilization_percent) as utilization_percent,
+        sum(memory_used_bytes) as memory_used_bytes,
+        list_sort(list_distinct(coalesce(list(runtime_tag) filter (where owns_core and runtime_tag <> ''), [])))
+            as runtime_tags,
+        bool_or(owns_core and runtime_tag = '') as has_unknown_runtime,
+    from runtimes
+    semi join repeated on hash(runtimes.delivery_id, runtimes.report_number, runtimes.core_index) = repeated.place_hash
+    group by delivery_id, report_number, core_index, sample_at
 )
 
 select
@@ -34,12 +71,10 @@ select
     core_index,
     sample_at,
     -- not least(): it would turn an unknown percentage into a full one
-    cast(round(case when max(utilization_percent) > 100 then 100 else max(utilization_percent) end * 10000) as bigint)
+    cast(round(case when utilization_percent > 100 then 100 else utilization_percent end * 10000) as bigint)
         as busy_ppm,
-    cast(coalesce(sum(memory_used_bytes), 0) as bigint) as memory_used_bytes,
-    list_sort(list_distinct(coalesce(list(runtime_tag) filter (where owns_core and runtime_tag <> ''), [])))
-        as runtime_tags,
-    bool_or(owns_core and runtime_tag = '') as has_unknown_runtime,
-    coalesce(max(utilization_percent) > 100.5, false) as is_scale_suspect,
-from runtimes
-group by delivery_id, report_number, core_index, sample_at
+    cast(coalesce(memory_used_bytes, 0) as bigint) as memory_used_bytes,
+    runtime_tags,
+    has_unknown_runtime,
+    coalesce(utilization_percent > 100.5, false) as is_scale_suspect,
+from cores

@@ -5,7 +5,7 @@
 -- column: device_index | Neuron device
 -- column: sample_at | end of the interval that the report covers
 -- column: uncorrected_error_count | running count of uncorrected memory and SRAM errors
--- check:  fail | uncorrected_error_count >= 0 | a count is never negative
+-- check:  fail | uncorrected_error_count is null or uncorrected_error_count >= 0 | a count is never negative
 -- window: sample_at
 
 select
@@ -13,7 +13,8 @@ select
     report_number,
     device_index,
     any_value(sample_at) as sample_at,
-    max(coalesce(mem_ecc_uncorrected, 0) + coalesce(sram_ecc_uncorrected, 0)) as uncorrected_error_count,
+    max(coalesce(mem_ecc_uncorrected + sram_ecc_uncorrected, mem_ecc_uncorrected, sram_ecc_uncorrected))
+        as uncorrected_error_count,
 from raw_neuron_devices
 where sample_at >= $start_at and sample_at < $end_at
 group by delivery_id, report_number, device_index

@@ -9,7 +9,7 @@
 -- column: device_memory_bytes | memory of one device; NULL where the report does not say
 -- column: cadence_ms | sampling period of the system groups, milliseconds
 -- column: runtime_count | runtimes in the report
--- column: has_group_errors | a runtime group carried an error and was dropped
+-- column: has_counter_errors | the core counters of a runtime failed: what its cores did is unknown
 -- column: is_short_period | a runtime group covered less than half the cadence
 -- column: is_time_guessed | the time came from a file's modification time
 -- column: delivery_id | delivery that speaks for this instant
@@ -28,7 +28,7 @@ select
     r.device_memory_bytes,
     r.cadence_ms,
     r.runtime_count,
-    r.error_group_count > 0 as has_group_errors,
+    r.counter_error_count > 0 as has_counter_errors,
     r.short_period as is_short_period,
     d.time_guessed as is_time_guessed,
     delivery_id,

@@ -32,7 +32,6 @@ REPEATED = {
     "landing.before_commit@2",
     "landing.after_commit@2",
     "sweep.before_commit@2",
-    "publish.after_dated_rename@2",
     "publish.before_parquet_rename@5",
     "publish.after_parquet_rename@5",
 }
@@ -62,16 +61,25 @@ class Undisturbed:
     seconds: float
 
 
-@pytest.fixture(scope="module")
-def undisturbed(world_of: WriteWorld, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    folder = tmp_path_factory.mktemp("crash")
-    inbox = trimmed(world_of(seed=3, days=1), folder / "world").landing
+def in_peace(inbox: Path, folder: Path, *words: str) -> Undisturbed:
     started = time.monotonic()
-    CommandLine(folder / "ledger", inbox).must("run")
+    CommandLine(folder / "ledger", inbox).must("run", *words)
     seconds = time.monotonic() - started
     state = state_of(folder / "ledger", folder / "state")
     assert any(name.startswith("outbox/") for name in state), "the inbox must hold something to tell"
     return Undisturbed(inbox, state, seconds)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(world_of: WriteWorld, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("crash")
+    return in_peace(trimmed(world_of(seed=3, days=1), folder / "world").landing, folder)
+
+
+@pytest.fixture(scope="module")
+def through_airflow(undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """The same through the DAGs, which also let great_expectations judge the batches."""
+    return in_peace(undisturbed.inbox, tmp_path_factory.mktemp("airflow"), "--airflow")
 
 
 @pytest.fixture
@@ -161,14 +169,14 @@ class TestRandomKills:
 
     @pytest.mark.parametrize("seed", range(AIRFLOW_KILLS))
     def test_a_run_through_airflow_survives_kill_9_at_any_moment(
-        self, seed: int, chipledger: CommandLine, undisturbed: Undisturbed
+        self, seed: int, chipledger: CommandLine, through_airflow: Undisturbed
     ) -> None:
         process = chipledger.start("run", "--airflow")
-        time.sleep(random.Random(seed).uniform(4, 12))
+        time.sleep(random.Random(seed).uniform(0.2, 0.95) * through_airflow.seconds)
         kill_group(process)
         snapshot_is_whole(chipledger.home)
         chipledger.must("run", "--airflow")
-        assert_undisturbed(chipledger, undisturbed)
+        assert_undisturbed(chipledger, through_airflow)
 
 
 class TestAtTheSameTime:
@@ -186,14 +194,14 @@ class TestAtTheSameTime:
         readers = [Reader(chipledger.home) for _ in range(2)]
         for reader in readers:
             reader.start()
-        clocks = [CLOCK + timedelta(minutes=number) for number in range(1, 41)]
+        clocks = [CLOCK + timedelta(minutes=number) for number in range(1, 16)]
         for clock in clocks:
             steps.publish(Ledger(chipledger.home, clock).settings, clock)
         for reader in readers:
             reader.finish()
         assert not [error for reader in readers for error in reader.errors]
         assert all(reader.seen == sorted(reader.seen) for reader in readers), "an older publication came back"
-        assert min(len(set(reader.seen)) for reader in readers) > 5
+        assert min(len(set(reader.seen)) for reader in readers) > 3
         assert published_at_of(Ledger(chipledger.home).snapshot) == clocks[-1]
 
 

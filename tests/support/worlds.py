@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pipeline.world import WorldOptions, generate
 
-SMALL_BYTES = 250_000
-KEPT_HOURS = re.compile(r"T1[4-6]0000Z\.prom|\.ndjson")
+SMALL_BYTES = 70_000
+KEPT_HOURS = re.compile(r"T1[4-5]0000Z\.prom|\.ndjson")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def units(landing: Path) -> list[list[Path]]:
 
 
 def trimmed(world: WorldFiles, into: Path) -> WorldFiles:
-    """A small part of a one-day `world`: every bill and inventory, the small Neuron nodes, three hours of GPU nodes."""
+    """A small part of a one-day `world`: every bill and inventory, the small Neuron nodes, two hours of GPU nodes."""
     for path in world.objects():
         name = path.relative_to(world.landing)
         is_telemetry = name.parts[0] in ("neuron_monitor", "dcgm")

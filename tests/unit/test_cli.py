@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from pipeline import cli, cli_summary
 
 
 @pytest.fixture
@@ -139,3 +140,47 @@ def test_the_doctor_fails_on_rules_that_cannot_be_read(chipledger) -> None:
     code, out, _ = chipledger("doctor")
     assert code == 1
     assert "nonsense" in out
+
+
+def test_the_doctor_names_files_that_do_not_open(chipledger, home: Path) -> None:
+    (home / "published").mkdir(parents=True)
+    for name in ("warehouse.duckdb", "published/marts.duckdb"):
+        (home / name).write_bytes(b"not a database" * 1000)
+    code, out, _ = chipledger("doctor", "--json")
+    parts = {row["part"]: row for row in json.loads(out)}
+    assert (code, parts["warehouse"]["status"], parts["publication"]["status"]) == (1, "fail", "fail")
+    assert "chipledger publish" in parts["publication"]["what"]
+    code, _, err = chipledger("build")
+    assert (code, err.count("\n")) == (1, 1)
+
+
+def test_the_doctor_sees_half_a_slack(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
+    _, out, _ = chipledger("doctor", "--json")
+    (slack,) = [row for row in json.loads(out) if row["part"] == "slack"]
+    assert (slack["status"], "CHIPLEDGER_SLACK_CHANNEL" in slack["what"]) == ("warn", True)
+
+
+def test_notify_fails_aloud_where_slack_cannot_be_reached(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    chipledger("build")
+    for name, value in {
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "CHIPLEDGER_SLACK_CHANNEL": "C1",
+        "CHIPLEDGER_SLACK_BASE_URL": "http://127.0.0.1:9/api/",
+    }.items():
+        monkeypatch.setenv(name, value)
+    code, out, _ = chipledger("notify")
+    assert (code, "messages wait for the next pass" in out) == (1, True)
+
+
+def test_a_closed_finding_is_shown_with_its_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = {"opened_at": datetime(2026, 11, 13, tzinfo=UTC), "closed_at": datetime(2026, 11, 14, tzinfo=UTC)}
+    row = {"rule": "r", "subject": "s", "severity": "warning", "impact_usd": 5, "impact_usd_per_hour": 1, **times}
+    rows = [{**row, "status": "closed"}, {**row, "status": "open", "closed_at": None}]
+    monkeypatch.setattr(cli_summary, "_ask", lambda root, sql: rows)
+    cli_summary._show_findings(Path())
+    out = capsys.readouterr().out
+    assert "closed, 2026-11-13T00:00:00Z to 2026-11-14T00:00:00Z]" in out
+    assert "open since 2026-11-13T00:00:00Z]" in out

@@ -4,9 +4,10 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import duckdb
 import pytest
 
-from pipeline.cli_output import in_words, show, to_json, usd
+from pipeline.cli_output import in_words, show, to_json, trouble_around, usd
 
 
 def test_json_keeps_every_digit_of_a_decimal_as_a_number() -> None:
@@ -40,3 +41,21 @@ def test_words_drop_the_zeros_that_decimals_carry() -> None:
 @pytest.mark.parametrize(("value", "words"), [("1234.5", "$1,234.50"), ("-3", "-$3.00"), (None, "$0.00")])
 def test_money_has_two_decimals_and_its_sign_in_front(value: str | None, words: str) -> None:
     assert usd(value if value is None else Decimal(value)) == words
+
+
+def test_outside_text_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "a\x1b[31m\x9b\u202e\x00\ud800é"
+    show(("x",), [(evil,)], as_json=False)
+    assert capsys.readouterr().out == "x\na\\u001b[31m\\u009b\\u202e\\u0000\\ud800é\n"
+    show(("x",), [(evil,)], as_json=True)
+    out = capsys.readouterr().out
+    assert json.loads(out) == [{"x": evil}]
+    assert out.replace("\n", "").isprintable()
+
+
+def test_a_full_disk_is_one_sentence_and_a_bug_is_not() -> None:
+    disk = duckdb.TransactionException("Failed to commit: No space left on device")
+    later = duckdb.TransactionException("cannot rollback")
+    later.__context__ = disk
+    assert trouble_around(later).startswith("Failed to commit: No space left on device; free space")
+    assert trouble_around(KeyError("x")) == ""

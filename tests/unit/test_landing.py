@@ -138,7 +138,7 @@ def test_values_that_do_not_fit_refuse_their_delivery_alone(raw_conn: duckdb.Duc
     assert _count(raw_conn, "raw_inventory") == 2
 
 
-@pytest.mark.parametrize("breaks_after", [None, 5])
+@pytest.mark.parametrize("breaks_after", [None, 5, 9])
 def test_a_delivery_larger_than_the_buffer_is_streamed_whole_or_not_at_all(
     raw_conn: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, breaks_after: int | None
 ) -> None:
@@ -207,3 +207,50 @@ def test_order_repeats_and_batches_do_not_change_what_lies_in_raw(
         _land(conn, *order, batch=batch)
         _land(plain, *sorted(set(order), key=lambda delivery: delivery.key))
         assert _content(conn) == _content(plain)
+
+
+def test_rows_that_duckdb_calls_invalid_refuse_their_delivery_alone(raw_conn: duckdb.DuckDBPyConnection) -> None:
+    def listing(key: str, text: bytes) -> ParsedDelivery:
+        size = len(text).to_bytes(4, "little")
+        texts = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(bytes(4) + size), pa.py_buffer(text)])
+        rows = pa.RecordBatch.from_pydict({"observed_at": pa.array([START], TIME), "lifecycle": texts})
+        return ParsedDelivery(DeliveryInfo("inventory", key, key, START, False, START), iter([("raw_inventory", rows)]))
+
+    results = land(raw_conn, [listing("a", b"spot"), listing("b", b"\xff\xfe")], arrived_at=ARRIVED)
+    assert [result.status for result in results] == ["landed", "refused"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.OutOfMemoryException("failed to allocate"),
+        duckdb.IOException("No space left on device"),
+        duckdb.InvalidInputException("Invalid Input Error: Required module 'pytz' failed to import"),
+        duckdb.FatalException("database has been invalidated"),
+        duckdb.BinderException("Table does not have a column with name x"),
+    ],
+)
+def test_what_ails_the_machine_stops_the_sweep_and_refuses_no_delivery(
+    raw_conn: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, error: duckdb.Error
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(landing, "_insert", fails)
+        with pytest.raises(type(error)):
+            _land(raw_conn, Telemetry("a"))
+    assert _land(raw_conn, Telemetry("a"))[0].status == "landed"
+
+
+def test_a_commit_that_a_full_disk_ends_tells_of_the_disk(raw_conn: duckdb.DuckDBPyConnection) -> None:
+    class FullDisk:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(raw_conn, name)
+
+        def commit(self) -> None:
+            raw_conn.rollback()
+            raise duckdb.TransactionException("Failed to commit: No space left on device")
+
+    with pytest.raises(duckdb.TransactionException, match="No space left"):
+        _land(FullDisk(), Telemetry("a"))  # type: ignore[arg-type]

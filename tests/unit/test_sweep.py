@@ -275,3 +275,14 @@ def test_two_thousand_small_files_land_in_one_sweep(raw_conn: duckdb.DuckDBPyCon
     result = _sweep(raw_conn, tmp_path)
     assert (len(result.of("landed")), result.reject_count) == (2000, 0)
     assert json.dumps([each.status for each in result.results]).count("landed") == 2000
+
+
+def test_a_name_that_is_not_utf_8_is_refused_and_the_good_beside_it_lands(
+    raw_conn: duckdb.DuckDBPyConnection, small_files: Any
+) -> None:
+    small_files.scrape("20261001T000000Z")
+    Path(os.fsdecode(os.fsencode(small_files.folder) + b"/bad-\xff.prom")).write_text("up 1\n", "utf-8")
+    assert {result.object: result.status for result in _sweep(raw_conn, small_files.folder).results} == {
+        "bad-\\xff.prom": "refused",
+        "dcgm/node-1-20261001T000000Z.prom": "landed",
+    }

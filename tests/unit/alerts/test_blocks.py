@@ -68,6 +68,12 @@ def test_code_marks_of_outside_text_cannot_end_our_code_spans(message: Message) 
             assert part["text"].count("`") in (0, 2)
 
 
+def test_sql_that_holds_a_code_fence_stays_inside_ours() -> None:
+    message = replace(compose(IDLE, "open"), reproduce_sql="select '```' as fence, '`' as mark")
+    (code,) = [text for block in blocks.blocks(message) for text in strings(block) if text.startswith("```")]
+    assert code == "```\nselect ''''' as fence, ''' as mark\n```"
+
+
 def test_a_hostile_workload_name_pings_nobody() -> None:
     finding = replace(IDLE, subject=HOSTILE, evidence=json.dumps({"team": HOSTILE, "sql": HOSTILE, HOSTILE: HOSTILE}))
     for message in (

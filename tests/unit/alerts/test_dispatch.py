@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 
 from alerts.dispatch import NotifyReport, notify
 from alerts.ledger import lease
+from alerts.outbox import Outbox
 from alerts.signal import Finding
 from tests.unit.alerts.samples import IDLE, SPIKE, closed, numbered, rows
 
@@ -158,9 +160,37 @@ def test_each_route_hears_the_whole_story(tmp_path: Path, tell: Tell) -> None:
     ledger.close()
 
 
-def test_the_ledger_is_in_wal_mode(tmp_path: Path, tell: Tell) -> None:
-    import sqlite3
+def test_a_message_is_being_sent_in_the_ledger_before_the_call(
+    tmp_path: Path, tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, int]] = []
+    post = Outbox.post
 
+    def watched(outbox: Outbox, *args: Any, **options: Any) -> Any:
+        with sqlite3.connect(tmp_path / "state" / "alerts.db") as another:
+            seen.extend(another.execute("select state, attempts from outbox"))
+        return post(outbox, *args, **options)
+
+    monkeypatch.setattr(Outbox, "post", watched)
+    assert tell(IDLE).sent == 1
+    assert seen == [("sending", 1)]
+
+
+def test_the_ledger_is_in_wal_mode(tmp_path: Path, tell: Tell) -> None:
     tell(IDLE)
     with sqlite3.connect(tmp_path / "state" / "alerts.db") as conn:
         assert conn.execute("pragma journal_mode").fetchone() == ("wal",)
+
+
+def test_what_is_not_judged_now_is_neither_retracted_nor_told_anew(tmp_path: Path, tell: Tell) -> None:
+    check = replace(IDLE, finding_id="check", rule="data_quality")
+    tell(IDLE, SPIKE, check)
+    before = {path: path.read_text("utf-8") for path in (tmp_path / "outbox").iterdir() if "check" not in path.name}
+    assert tell(judged=("data_quality",)).sent == 1  # the check passes again; of the others nothing is known
+    assert {path: path.read_text("utf-8") for path in before} == before
+    assert {path.name for path in (tmp_path / "outbox").iterdir()} - {path.name for path in before} == {
+        "check-open.json",
+        "check-close.json",
+    }
+    assert tell(SPIKE).sent == 1  # judged again: now it is retracted
+    assert tell(judged=("data_quality",)).sent == 0

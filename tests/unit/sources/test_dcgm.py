@@ -274,3 +274,8 @@ def test_a_gpu_that_shows_only_metrics_we_do_not_store_was_seen_all_the_same(tmp
     )
     assert [row["gpu_uuid"] for row in samples] == ["GPU-a", "GPU-b"]
     assert [measured(row) for row in samples] == [{}, {}]
+
+
+def test_a_line_without_labels_before_any_gpu_was_met_is_counted_and_no_row(tmp_path: Path, seeds: Seeds) -> None:
+    samples, devices, delivery = parse(tmp_path, seeds, "up 1\n")
+    assert (samples, devices, delivery.unmapped["up"]) == ([], [], 1)
