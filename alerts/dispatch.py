@@ -135,10 +135,8 @@ class _Pass:
         self, findings: Sequence[Finding], data_through_at: datetime | None, judged: Collection[str] | None
     ) -> NotifyReport:
         self.ledger.recover()
-        target = self.transport.target
-        reconcile = partial(
-            self.ledger.reconcile, findings, target=target, data_through_at=data_through_at, judged=judged
-        )
+        about = {"target": self.transport.target, "data_through_at": data_through_at, "judged": judged}
+        reconcile = partial(self.ledger.reconcile, findings, **about)
         skipped = reconcile()
         for _ in range(MAX_ROUNDS):
             if not self._reachable():

@@ -45,6 +45,7 @@ with gpu_rows as not materialized (
 neuron_rows as not materialized (
     select
         'neuron_monitor' as source,
+        hash('neuron_monitor', instance_id, device_index, instance_type, region, owner_id) as label_hash,
         n.*,
     from int_neuron_devices as n
     where n.sample_at >= $start_at - interval 2 hours and n.sample_at < $end_at
@@ -52,6 +53,7 @@ neuron_rows as not materialized (
     -- the first-hand source speaks wherever it has a sample in that minute
     select
         'cloudwatch' as source,
+        hash('cloudwatch', instance_id, device_index, instance_type, region, owner_id) as label_hash,
         c.*,
     from int_cloudwatch_devices as c
     where
@@ -109,7 +111,7 @@ disagreements as (
 -- the many samples carry a number for their texts, which are joined back at the end; two texts with one number would
 -- break the grain, which is checked
 gpu_labels as (
-    select
+    select distinct
         label_hash,
         hostname,
         device_key,
@@ -119,7 +121,6 @@ gpu_labels as (
         model_name,
         owner_id,
     from gpu_rows
-    group by label_hash, hostname, device_key, gpu_uuid, device_name, mig_profile, model_name, owner_id
 ),
 
 host_spans as (
@@ -184,6 +185,7 @@ named_places as (
     from gpu_places
     union all by name
     select
+        label_hash,
         source,
         instance_id as instance_key,
         cast(device_index as varchar) as device_key,
@@ -197,9 +199,9 @@ named_places as (
         region,
         '' as model_name,
         owner_id,
-        device_index,
     from (
         select distinct
+            label_hash,
             source,
             instance_id,
             device_index,
@@ -216,9 +218,16 @@ places as materialized (
         regexp_replace(accelerator_id, '/GI\d+$', '') as device_id,
         -- in a fixed order, since of two rows of one instant the first speaks
         cast(
-            row_number() over (
-                order by accelerator_id, instance_id, source, instance_key, device_key, owner_id, valid_from_at, label_hash
-            ) as integer
+            case
+                when count(*) over (partition by label_hash, valid_from_at) > 1
+                    then error('two places of one hash at ' || accelerator_id)
+                else
+                    row_number() over (
+                        order by
+                            accelerator_id, instance_id, source, instance_key, device_key, owner_id, valid_from_at,
+                            label_hash
+                    )
+            end as integer
         ) as place_number,
         cast(dense_rank() over (order by accelerator_id, instance_id) as integer) as series_number,
     from named_places
@@ -280,14 +289,7 @@ samples as (
         d.flag_bits + case when d.source = 'neuron_monitor' and x.instance_id is not null then 32 else 0 end as flag_bits,
     from neuron_rows as d
     left join disagreements as x using (instance_id, device_index, sample_at)
-    join places as p
-        on
-            d.source = p.source
-            and d.instance_id = p.instance_id
-            and d.device_index = p.device_index
-            and d.instance_type = p.instance_type
-            and d.region = p.region
-            and d.owner_id is not distinct from p.owner_id
+    join places as p using (label_hash)
 ),
 
 gaps as (

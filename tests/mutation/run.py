@@ -173,10 +173,12 @@ def _trees(base: Path, count: int) -> list[Path]:
 def main() -> int:
     """0 when every mutant is caught; 1 when one survives, cannot be placed, or the tests fail without any."""
     parser = argparse.ArgumentParser(description="Break the code in known ways; a test must notice each.")
-    parser.add_argument("--only", default="", help="mutants whose name or group contains this")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="WORD", help="mutants whose group or name holds a word"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default 2)")
     asked = parser.parse_args()
-    mutants = [one for one in load() if asked.only in one.name or asked.only in one.group]
+    mutants = [one for one in load() if any(word in f"{one.group}/{one.name}" for word in asked.only)]
     if missing := _missing(mutants):
         print("\n".join(missing))
         return 1

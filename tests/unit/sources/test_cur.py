@@ -236,3 +236,28 @@ def test_the_same_chunks_of_another_execution_are_another_delivery(tmp_path: Pat
 )
 def test_a_billing_month_ends_where_the_next_begins(month: date, after: date) -> None:
     assert billing_month(month) == (month, after)
+
+
+@pytest.mark.parametrize(
+    ("record_type", "column"),
+    [
+        ("SavingsPlanCoveredUsage", "savings_plan_savings_plan_effective_cost"),
+        ("SavingsPlanRecurringFee", "savings_plan_total_commitment_to_date"),
+        ("DiscountedUsage", "reservation_effective_cost"),
+    ],
+)
+def test_a_committed_line_without_its_effective_cost_refuses_the_delivery(
+    tmp_path: Path, bill_line: Line, record_type: str, column: str
+) -> None:
+    line = {key: value for key, value in bill_line.items() if key != column} | {"line_item_line_item_type": record_type}
+    with pytest.raises(RefusedDelivery, match=f"{record_type} lines without {column}"):
+        _rows(_export(tmp_path, _parquet(tmp_path / "a.parquet", [line])))
+
+
+def test_a_line_without_a_cost_is_rejected_not_taken_for_free(tmp_path: Path, bill_line: Line) -> None:
+    blank = bill_line | {"line_item_unblended_cost": None}
+    delivery = _export(tmp_path, _parquet(tmp_path / "a.parquet", [bill_line, blank]))
+    assert [row["line_number"] for row in _rows(delivery)] == [1]
+    assert [(reject.line_number, "line_item_unblended_cost" in reject.reason) for reject in delivery.rejects] == [
+        (2, True)
+    ]
