@@ -107,14 +107,13 @@ def notify(
     ledger = Ledger(state_path, transport.route)
     try:
         if dry_run:
-            skipped, rows = ledger.rehearse(
-                findings, target=transport.target, data_through_at=data_through_at, judged=judged
-            )
+            rehearse = partial(ledger.rehearse, target=transport.target, data_through_at=data_through_at)
+            skipped, rows = rehearse(findings, judged=judged)
             return NotifyReport(pending=len(rows), skipped=skipped, lines=tuple(map(_line, rows)))
         while True:
             with lease(state_path) as mine:
                 if mine:
-                    return _Pass(ledger, transport, outbox, clock).run(findings, data_through_at, judged)
+                    return _Pass(ledger, transport, outbox, clock, data_through_at).run(findings, judged)
             if not clock.allows(LEASE_POLL_SECONDS):
                 busy = f"another dispatcher holds {state_path.with_suffix('.lock')}; it delivers, or run notify again"
                 return _report(ledger, NotifyReport(skipped=len(findings), problem=busy))
@@ -126,23 +125,22 @@ def notify(
 class _Pass:
     """One pass by the holder of the lease."""
 
-    def __init__(self, ledger: Ledger, transport: Transport, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, transport: Transport, outbox: Outbox, clock: Clock, data_through_at: datetime | None
+    ) -> None:
         self.ledger, self.transport, self.outbox, self.clock = ledger, transport, outbox, clock
+        self.reconcile = partial(ledger.reconcile, target=transport.target, data_through_at=data_through_at)
         self.sent, self.edited, self.failures, self.problem = 0, 0, 0, ""
         self._last_call_at: datetime | None = None
 
-    def run(
-        self, findings: Sequence[Finding], data_through_at: datetime | None, judged: Collection[str] | None
-    ) -> NotifyReport:
+    def run(self, findings: Sequence[Finding], judged: Collection[str] | None) -> NotifyReport:
         self.ledger.recover()
-        about = {"target": self.transport.target, "data_through_at": data_through_at, "judged": judged}
-        reconcile = partial(self.ledger.reconcile, findings, **about)
-        skipped = reconcile()
+        skipped = self.reconcile(findings, judged=judged)
         for _ in range(MAX_ROUNDS):
             if not self._reachable():
                 break
             if self._resolve():
-                reconcile()
+                self.reconcile(findings, judged=judged)
             self._send_all()
             wait = self._grace_left()
             if wait is None or not self.clock.allows(wait):

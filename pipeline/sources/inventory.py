@@ -132,7 +132,8 @@ def _row(listed: _Listed, observed_at: datetime) -> dict[str, object]:
     instance_id = instance.get("InstanceId")
     if not isinstance(instance_id, str) or not instance_id:
         raise ValueError("it has no InstanceId")
-    launch_at, stopped_at = _time(instance.get("LaunchTime")), _stopped_at(str(instance.get("StateTransitionReason") or ""))
+    launch_at = _time(instance.get("LaunchTime"))
+    stopped_at = _stopped_at(str(instance.get("StateTransitionReason") or ""))
     if launch_at is None or not instance.get("InstanceType"):
         raise ValueError("it has no LaunchTime or no InstanceType")
     zone = str((instance.get("Placement") or {}).get("AvailabilityZone") or "")

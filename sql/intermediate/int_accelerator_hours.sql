@@ -59,7 +59,9 @@ mig_devices as (
         from samples
         -- the time before MIG was switched on counts too
         where (usage_hour_at, device_id, instance_id) in (
-            select (usage_hour_at, device_id, instance_id) from samples where device_slice_count > 1
+            select (mig.usage_hour_at, mig.device_id, mig.instance_id)
+            from samples as mig
+            where mig.device_slice_count > 1
         )
         group by usage_hour_at, device_id, instance_id, sample_at
     )

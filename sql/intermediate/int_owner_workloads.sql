@@ -98,8 +98,8 @@ named as (
         coalesce(r.cost_center, '') as cost_center,
         r.workload <> '' as is_named_by_rule,
     from parsed as p
-    left join matched using (instance_id, owner_id)
-    left join stg_workload_rules as r using (rule_number)
+    left join matched as m using (instance_id, owner_id)
+    left join stg_workload_rules as r on m.rule_number = r.rule_number
 )
 
 select

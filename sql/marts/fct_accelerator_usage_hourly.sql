@@ -49,8 +49,7 @@ oversubscribed as (
 ),
 
 marked as (
-    select
-        h.* replace (h.flag_bits | case when o.instance_id is null then 0 else 4 end as flag_bits),
+    select h.* replace (h.flag_bits | case when o.instance_id is null then 0 else 4 end as flag_bits)
     from int_accelerator_hours as h
     left join oversubscribed as o using (usage_hour_at, instance_id)
     where h.usage_hour_at >= $start_at and h.usage_hour_at < $end_at

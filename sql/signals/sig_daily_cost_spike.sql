@@ -140,7 +140,7 @@ contributors as (
         account_id,
         instance_type,
         episode_date,
-        list({'instance': instance_id, 'cost_usd': cost_usd} order by cost_usd desc, instance_id)[1:3]
+        list(struct_pack(instance := instance_id, cost_usd := cost_usd) order by cost_usd desc, instance_id)[1:3]
             as contributors,
     from instance_costs
     group by account_id, instance_type, episode_date

@@ -186,7 +186,7 @@ contributors as (
         workload_id,
         episode_number,
         list(
-            {'instance': instance_id, 'devices': devices, 'impact_usd': impact_usd}
+            struct_pack(instance := instance_id, devices := devices, impact_usd := impact_usd)
             order by impact_usd desc nulls last, instance_id
         )[1:3] as contributors,
     from instance_impacts

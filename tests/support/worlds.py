@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.world import WorldOptions, generate
 
 SMALL_BYTES = 70_000
-KEPT_HOURS = re.compile(r"T1[4-5]0000Z\.prom|\.ndjson")
+KEPT_HOURS = re.compile(r"T1[4-5]0000Z")
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,11 @@ def trimmed(world: WorldFiles, into: Path) -> WorldFiles:
     """A small part of a one-day `world`: every bill and inventory, the small Neuron nodes, two hours of GPU nodes."""
     for path in world.objects():
         name = path.relative_to(world.landing)
-        is_telemetry = name.parts[0] in ("neuron_monitor", "dcgm")
-        if not is_telemetry or (path.stat().st_size <= SMALL_BYTES and KEPT_HOURS.search(path.name)):
+        is_left_out = {
+            "neuron_monitor": path.stat().st_size > SMALL_BYTES,
+            "dcgm": not KEPT_HOURS.search(path.name),
+        }
+        if not is_left_out.get(name.parts[0], False):
             (into / "landing" / name).parent.mkdir(parents=True, exist_ok=True)
             _link(str(path), str(into / "landing" / name))
     return WorldFiles(into)
