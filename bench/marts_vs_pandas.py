@@ -165,7 +165,9 @@ COMPARISONS = {
         or cast(cast(busy_seconds as decimal(38, 9)) * 1000000000 as bigint) is distinct from busy_ns""",
     "mart_workload_cost_daily": """
         from mart_workload_cost_daily as ours
-        full join (select *, date '1970-01-01' + cast(day as integer) as usage_date from '{folder}/pandas_workload.parquet') as theirs
+        full join (
+            select *, date '1970-01-01' + cast(day as integer) as usage_date from '{folder}/pandas_workload.parquet'
+        ) as theirs
         using (usage_date, workload_id)
         where coalesce(abs(billed_cost_usd - billed) > 0.000001, true)
         or coalesce(abs(effective_cost_usd - effective) > 0.000001, true)
