@@ -33,7 +33,9 @@ from pipeline.warehouse import bootstrap, open_warehouse
 with open_warehouse(Path(sys.argv[1])) as conn:
     bootstrap(conn)
     result = sweep(conn, [sys.argv[2]], IngestOptions(), arrived_at=datetime(2026, 11, 1, tzinfo=UTC))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+# not ru_maxrss, which a child inherits from the process that started it
+status = Path("/proc/self/status").read_text()
+peak = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) // 1024
 print(json.dumps({"peak": peak, "status": {each.object: each.status for each in result.results}}))
 """
 HEADS = {
