@@ -63,6 +63,7 @@ class _Build:
     touched: dict[str, list[Window]]
     extent: Window | None = None
     day_rows: dict[datetime, float] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     reach: dict[str, timedelta] = field(default_factory=dict)
     changed: dict[str, list[Window]] = field(default_factory=dict)
     rebuilt: dict[str, list[Window]] = field(default_factory=dict)
@@ -81,6 +82,12 @@ class _Build:
             seeds_dir=self.models.seeds_dir,
             as_of=self.as_of,
         )
+
+    def rows_read(self, model: Model) -> dict[datetime, float]:
+        """About how many rows of its largest input the model reads for each day."""
+        every = sum(self.day_rows.values())
+        largest = max((self.sizes.get(name, every) for name in model.inputs), default=every)
+        return {day: rows * min(largest / every, 1) for day, rows in self.day_rows.items()}
 
     def save(self, model: Model, state: _State, rebuilt: list[Window], changed: list[Window]) -> None:
         if rebuilt:
@@ -159,6 +166,8 @@ def _drop_removed(work: _Build) -> None:
 
 def _build_all(work: _Build, on_progress: Progress | None) -> None:
     _measure_extent(work)
+    table_sizes = dict(work.conn.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
+    work.sizes = {name: table_sizes[name] for name in work.models if name in table_sizes}
     for done, (name, model) in enumerate(work.models.items()):
         if on_progress:
             on_progress(name, done, len(work.models))
@@ -206,14 +215,18 @@ def _measure_extent(work: _Build) -> None:
 
 
 def _build_view(work: _Build, model: Model) -> None:
-    """Views have no rows of their own; the one that knows `$as_of` gets a new text each time."""
+    """Views have no rows of their own; the one that knows `$as_of` gets a new text each time.
+
+    What touched the inputs of a view over time touches its readers.
+    """
     sql = work.bind(model, ALL_TIME)
     state = _State(model.definition_hash, content_hash=sql)
     is_new = work.is_new(model)
-    if not is_new and state == work.states[model.name]:
-        return
-    replace_view(work.conn, model, sql)
-    work.save(model, state, [ALL_TIME] if is_new else [], [])
+    if is_new or state != work.states[model.name]:
+        replace_view(work.conn, model, sql)
+    everything = [ALL_TIME] if is_new else []
+    changed = (everything or _reasons(work, model)) if model.window else []
+    work.save(model, state, everything or changed, changed)
 
 
 def _build_whole(work: _Build, model: Model) -> None:
@@ -238,6 +251,7 @@ def _build_windows(work: _Build, model: Model) -> None:
     before = work.states.get(model.name)
     if is_new:
         create_empty(work.conn, model, work.bind(model, ALL_TIME))
+        work.sizes[model.name] = 0
     built = None if is_new or before is None else before.built
     windows: list[Window] = []
     touched: list[Window] = []
@@ -248,8 +262,10 @@ def _build_windows(work: _Build, model: Model) -> None:
         windows = merge([*clip(touched, everything), *subtract(everything, built)])
         built = everything
     for window in windows:
-        for chunk in _chunks(window, work.day_rows):
-            replace_window(work.conn, model, work.bind(model, chunk), chunk, may_hold_rows=not is_new)
+        for chunk in _chunks(window, work.rows_read(model)):
+            work.sizes[model.name] += replace_window(
+                work.conn, model, work.bind(model, chunk), chunk, may_hold_rows=not is_new
+            )
     rebuilt = windows or ([ALL_TIME] if is_new else [])
     # what was touched beyond this model's own rows still reaches readers that look further
     changed = merge([*touched, *windows])
@@ -265,7 +281,7 @@ def _reasons(work: _Build, model: Model) -> list[Window]:
 
 
 def _chunks(window: Window, day_rows: dict[datetime, float]) -> Iterable[Window]:
-    """`window` cut at midnights, so that each part reads about CHUNK_ROWS raw rows or one day."""
+    """`window` cut at midnights, so that each part reads about CHUNK_ROWS rows or one day."""
     start_at, rows = window.start_at, 0.0
     for day in split_days(window):
         count = day_rows.get(day.start_at, 0.0)

@@ -58,7 +58,7 @@ def run(conn: Connection, models: Mapping[str, Model], *, now: datetime) -> Chec
         unchecked = queue(conn, "state_unchecked")
         judged = []
         for name, model in models.items():
-            days = merge(whole_days(window) for window in ([ALL_TIME] if model.is_view else unchecked.get(name, [])))
+            days = merge(whole_days(window) for window in ([ALL_TIME] if model.is_state else unchecked.get(name, [])))
             if days and not _is_late(model):
                 judged.append(Judged(name, days, evaluate(conn, model, days)))
         store(conn, judged, is_gx=False, now=now)
@@ -71,7 +71,7 @@ def run(conn: Connection, models: Mapping[str, Model], *, now: datetime) -> Chec
 
 def _is_late(model: Model) -> bool:
     """A view of what later steps of a pass write (findings, these results): it is judged when it is published."""
-    return model.is_view and not all(name.startswith(("raw_", "seed_")) for name in model.inputs)
+    return model.is_state and not all(name.startswith(("raw_", "seed_")) for name in model.inputs)
 
 
 def gate(conn: Connection) -> None:
@@ -130,7 +130,7 @@ def validate_batches(
 
 
 def _newest(conn: Connection, model: Model, windows: Iterable[Window]) -> _Batch | None:
-    if model.layer not in BATCH_LAYERS or model.is_view:
+    if model.layer not in BATCH_LAYERS or model.is_state:
         return None
     expectations = compile_model(model)
     if model.window is None:

@@ -59,8 +59,11 @@ def create_empty(conn: duckdb.DuckDBPyConnection, model: Model, select: str) -> 
 
 def replace_window(
     conn: duckdb.DuckDBPyConnection, model: Model, select: str, window: Window, *, may_hold_rows: bool
-) -> None:
-    """Delete and insert one window; a row outside it stops the build, since no later build would find it again."""
+) -> int:
+    """Delete and insert one window; the number of rows it holds now.
+
+    A row outside it stops the build, since no later build would find it again.
+    """
     as_literal = date_literal if model.is_daily else time_literal
     start_at, end_at = as_literal(window.start_at), as_literal(window.end_at)
     is_inside = f"{model.window} >= {start_at} and {model.window} < {end_at}"
@@ -72,6 +75,7 @@ def replace_window(
     )
     guarded = f"case when {is_inside} then {model.window} else {complaint} end as {model.window}"
     _run(conn, model, f"insert into {model.name} select * replace ({guarded}) from (\n{select}\n)")
+    return int(conn.fetchall()[0][0])
 
 
 def _run(conn: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:

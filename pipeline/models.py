@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import duckdb
+
 from pipeline.errors import ModelError
 from pipeline.headers import PARAMETER, QUOTED, Header, literal, parse_header, substitute
 
@@ -46,13 +48,19 @@ class Model(Header):
     """One file of sql/{seeds,staging,intermediate,marts,signals}: its contract, and what follows from its SELECT.
 
     `inputs` are the tables it reads; `definition_hash` covers the file and, for a seed, the CSV it loads;
-    `is_view` holds for the marts over state tables, which are never stored.
+    `is_view` holds for what is never stored: the marts over state tables, and a staging model that names a window but
+    takes neither of its bounds, since it only renames and converts, row by row.
     """
 
     layer: str = ""
     inputs: frozenset[str] = frozenset()
     definition_hash: str = ""
     is_view: bool = False
+
+    @property
+    def is_state(self) -> bool:
+        """A view of what landing, checks and detection own."""
+        return self.is_view and self.window is None
 
     @property
     def is_daily(self) -> bool:
@@ -112,8 +120,12 @@ def _model(header: Header, layer: str, layers: Mapping[str, str], sql_dir: Path)
         layer=layer,
         inputs=inputs,
         definition_hash=_definition_hash(header, sql_dir / "seeds"),
-        is_view=header.name in STATE_VIEWS,
+        is_view=header.name in STATE_VIEWS or _is_row_by_row(header, layer),
     )
+
+
+def _is_row_by_row(header: Header, layer: str) -> bool:
+    return layer == "staging" and header.window is not None and not PARAMETER.search(QUOTED.sub("", header.sql))
 
 
 def _check_contract(header: Header, layer: str) -> None:
@@ -152,7 +164,7 @@ def _check_sql(header: Header, layer: str) -> None:
             f"{header.at(header.first_sql_line)}: ${sorted(used - allowed)[0]} is not given to this model; "
             f"known here: {', '.join(f'${name}' for name in sorted(allowed)) or 'none (it has no window)'}"
         )
-    if header.window and not {"start_at", "end_at"} <= used:
+    if header.window and not {"start_at", "end_at"} <= used and not _is_row_by_row(header, layer):
         raise ModelError(f"{header.at(header.first_sql_line)}: a windowed model filters by $start_at and $end_at")
 
 
@@ -172,7 +184,8 @@ def _check_layer_law(header: Header, layer: str, inputs: frozenset[str], layers:
 
 
 def _definition_hash(header: Header, seeds_dir: Path) -> str:
-    digest = hashlib.sha256(header.path.read_bytes())
+    # stored keys are DuckDB's own hashes: another engine builds anew
+    digest = hashlib.sha256(header.path.read_bytes() + duckdb.__version__.encode())
     for name in _SEED_FILE.findall(header.sql):
         csv = seeds_dir / name
         if not csv.is_file():

@@ -31,18 +31,14 @@
 -- check:  fail | observed_ms between 1 and 3600000 | an accelerator cannot be observed for more than the hour
 -- check:  fail | busy_ns is null or busy_ns <= observed_ms * 1000000 | it cannot work longer than it was observed
 -- window: usage_hour_at
--- lookback: 2 hours
 
-with samples as not materialized (
+with usage as not materialized (
     select *
-    from int_accelerator_samples
-    where
-        sample_at >= $start_at
-        and sample_at < $end_at + interval 3 hours
-        and usage_hour_at >= $start_at
-        and usage_hour_at < $end_at
+    from int_accelerator_usage
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
+-- the time before MIG was switched on counts too
 mig_devices as (
     select
         usage_hour_at,
@@ -56,11 +52,10 @@ mig_devices as (
             instance_id,
             sample_at,
             max(covered_ms) as covered_ms,
-        from samples
-        -- the time before MIG was switched on counts too
+        from usage
         where (usage_hour_at, device_id, instance_id) in (
             select (mig.usage_hour_at, mig.device_id, mig.instance_id)
-            from samples as mig
+            from usage as mig
             where mig.device_slice_count > 1
         )
         group by usage_hour_at, device_id, instance_id, sample_at
@@ -82,22 +77,22 @@ hours as (
         max(model_name) as model_name,
         max(logical_core_count) as logical_core_count,
         sum(covered_ms) as observed_ms,
-        sum(covered_ms) filter (where busy_ppm is not null) as busy_observed_ms,
-        sum(covered_ms * busy_ppm) as busy_ns,
-        sum(covered_ms * unknown_units) * 1000000 // 720720 as unknown_ns,
-        sum(covered_ms) filter (where achieved_ppm is not null) as achieved_observed_ms,
-        sum(covered_ms * achieved_ppm) as achieved_ns,
-        max(memory_used_bytes) as memory_used_bytes_max,
-        sum(covered_ms * power_milliwatts) as power_milliwatt_ms,
-        sum(covered_ms) filter (where power_milliwatts is not null) as power_observed_ms,
+        sum(busy_known_ms) as busy_observed_ms,
+        sum(busy_ppm_ms) as busy_ns,
+        sum(unknown_unit_ms) * 1000000 // 720720 as unknown_ns,
+        sum(achieved_known_ms) as achieved_observed_ms,
+        sum(achieved_ppm_ms) as achieved_ns,
+        max(memory_used_bytes_max) as memory_used_bytes_max,
+        sum(power_milliwatt_ms) as power_milliwatt_ms,
+        sum(power_known_ms) as power_observed_ms,
         sum(energy_millijoules) as energy_millijoules,
-        max(temperature_celsius) as temperature_celsius_max,
+        max(temperature_celsius_max) as temperature_celsius_max,
         sum(error_count) as error_count,
         bit_or(counter_bits) as counter_bits,
         bit_or(flag_bits) as flag_bits,
-        min(sample_at) as first_sample_at,
+        min(first_sample_at) as first_sample_at,
         max(sample_at) as last_sample_at,
-    from samples
+    from usage
     group by usage_hour_at, accelerator_id, instance_id
 )
 
@@ -115,14 +110,14 @@ select
     h.logical_core_count,
     cast(h.observed_ms as bigint) as observed_ms,
     cast(coalesce(m.device_observed_ms, h.observed_ms) as bigint) as device_observed_ms,
-    cast(coalesce(h.busy_observed_ms, 0) as bigint) as busy_observed_ms,
+    cast(h.busy_observed_ms as bigint) as busy_observed_ms,
     cast(h.busy_ns as bigint) as busy_ns,
     cast(h.unknown_ns as bigint) as unknown_ns,
-    cast(coalesce(h.achieved_observed_ms, 0) as bigint) as achieved_observed_ms,
+    cast(h.achieved_observed_ms as bigint) as achieved_observed_ms,
     cast(h.achieved_ns as bigint) as achieved_ns,
     h.memory_used_bytes_max,
     cast(h.power_milliwatt_ms as hugeint) as power_milliwatt_ms,
-    cast(coalesce(h.power_observed_ms, 0) as bigint) as power_observed_ms,
+    cast(h.power_observed_ms as bigint) as power_observed_ms,
     cast(h.energy_millijoules as bigint) as energy_millijoules,
     h.temperature_celsius_max,
     cast(h.error_count as bigint) as error_count,

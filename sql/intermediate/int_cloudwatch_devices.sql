@@ -3,6 +3,7 @@
 -- column: instance_id | EC2 instance id
 -- column: device_index | Neuron device
 -- column: sample_at | end of the period
+-- column: label_key | hash of the hour and of what does not change from sample to sample: names the place in int_accelerator_places
 -- column: instance_type | EC2 instance type
 -- column: region | AWS region
 -- column: cadence_ms | period, milliseconds
@@ -77,23 +78,33 @@ devices as (
         bool_or(is_scale_suspect) as is_scale_suspect,
     from owned
     group by host, device_index, sample_at
+),
+
+owned_devices as (
+    select
+        *,
+        case when first_owner_id <> last_owner_id then null else coalesce(first_owner_id, '') end as owner_id,
+    from devices
 )
 
 select
     instance_id,
     device_index,
     sample_at,
+    hash(
+        epoch_ms(sample_at) // 3600000, 'cloudwatch', instance_id, device_index, instance_type, region,
+        logical_core_count, owner_id
+    ) as label_key,
     instance_type,
     region,
     cadence_ms,
     cast(logical_core_count as integer) as logical_core_count,
     cast(busy_ppm as bigint) as busy_ppm,
     cast(memory_used_bytes as bigint) as memory_used_bytes,
-    case when first_owner_id <> last_owner_id then null else coalesce(first_owner_id, '') end
-        as owner_id,
+    owner_id,
     cast(held_units as bigint) as held_units,
     cast(unknown_units as bigint) as unknown_units,
     cast(case when first_owner_id <> last_owner_id then null else owner_busy_units end as bigint)
         as owner_busy_units,
     case when is_scale_suspect then 8 else 0 end + case when unknown_units > 0 then 1 else 0 end as flag_bits,
-from devices
+from owned_devices

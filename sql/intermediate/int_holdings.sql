@@ -11,29 +11,11 @@
 -- check:  fail | held_ns >= 0 | nobody holds a negative time
 -- check:  fail | busy_ns is null or busy_ns <= held_ns + 1000000 | an owner cannot work longer than it holds
 -- window: usage_hour_at
--- lookback: 2 hours
 
-with samples as not materialized (
-    select
-        usage_hour_at,
-        accelerator_id,
-        instance_id,
-        source,
-        instance_key,
-        device_key,
-        sample_at,
-        covered_ms,
-        owner_id,
-        held_units,
-        busy_ppm,
-        owner_busy_units,
-    from int_accelerator_samples
-    where
-        sample_at >= $start_at
-        and sample_at < $end_at + interval 3 hours
-        and usage_hour_at >= $start_at
-        and usage_hour_at < $end_at
-        and held_units > 0
+with usage as not materialized (
+    select *
+    from int_accelerator_usage
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at and held_unit_ms > 0
 ),
 
 held as (
@@ -42,25 +24,38 @@ held as (
         accelerator_id,
         instance_id,
         owner_id,
-        sample_at,
-        covered_ms,
-        held_units as share_units,
-        owner_busy_units,
-    from samples
+        held_unit_ms,
+        owner_busy_unit_ms as busy_unit_ms,
+        owner_known_unit_ms as known_unit_ms,
+        first_sample_at,
+    from usage
     where owner_id is not null
     union all
     select
-        s.usage_hour_at,
-        s.accelerator_id,
-        s.instance_id,
+        u.usage_hour_at,
+        u.accelerator_id,
+        u.instance_id,
+        o.owner_id,
+        u.covered_ms * o.share_units as held_unit_ms,
+        u.busy_ppm_ms * o.share_units as busy_unit_ms,
+        u.busy_known_ms * o.share_units as known_unit_ms,
+        u.first_sample_at,
+    from usage as u
+    join int_gpu_owners as o on u.sharers_key = o.label_key
+    where o.seen_hour_at >= $start_at and o.seen_hour_at < $end_at + interval 3 hours
+    union all
+    select
+        u.usage_hour_at,
+        u.accelerator_id,
+        u.instance_id,
         h.owner_id,
-        s.sample_at,
-        s.covered_ms,
-        h.share_units,
-        coalesce(h.owner_busy_units, s.busy_ppm * h.share_units) as owner_busy_units,
-    from samples as s
+        u.covered_ms * h.share_units as held_unit_ms,
+        u.covered_ms * h.owner_busy_units as busy_unit_ms,
+        case when h.owner_busy_units is null then 0 else u.covered_ms * h.share_units end as known_unit_ms,
+        u.first_sample_at,
+    from usage as u
     join int_shared_holdings as h using (source, instance_key, device_key, sample_at)
-    where s.owner_id is null and h.sample_at >= $start_at and h.sample_at < $end_at + interval 3 hours
+    where u.owner_id is null and h.sample_at >= $start_at and h.sample_at < $end_at + interval 3 hours
 )
 
 select
@@ -68,12 +63,9 @@ select
     accelerator_id,
     instance_id,
     owner_id,
-    cast(sum(covered_ms * share_units) * 1000000 // 720720 as bigint) as held_ns,
-    cast(sum(cast(covered_ms as hugeint) * owner_busy_units) // 720720 as bigint) as busy_ns,
-    cast(
-        coalesce(sum(covered_ms * share_units) filter (where owner_busy_units is not null), 0) * 1000000 // 720720
-        as bigint
-    ) as busy_held_ns,
-    min(sample_at) as first_sample_at,
+    cast(sum(held_unit_ms) * 1000000 // 720720 as bigint) as held_ns,
+    cast(sum(busy_unit_ms) // 720720 as bigint) as busy_ns,
+    cast(sum(known_unit_ms) * 1000000 // 720720 as bigint) as busy_held_ns,
+    min(first_sample_at) as first_sample_at,
 from held
 group by usage_hour_at, accelerator_id, instance_id, owner_id

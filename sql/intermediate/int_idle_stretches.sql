@@ -10,31 +10,18 @@
 -- column: busy_ns | share-weighted nanoseconds of execution in the stretch
 -- check:  fail | end_at > start_at | a stretch has a length
 -- window: usage_hour_at
--- lookback: 2 hours
 
+-- only samples that stand alone can be idle: owners who worked too little, or those of a Neuron device, told apart here
 with samples as not materialized (
     select
-        usage_hour_at,
-        accelerator_id,
-        instance_id,
-        source,
-        instance_key,
-        device_key,
-        sample_at,
-        start_at,
-        covered_ms,
-        owner_id,
-        held_units,
-        busy_ppm,
-        owner_busy_units,
-    from int_accelerator_samples
+        *,
+        -- milliseconds, as covered_ms: what is finer would tear one stretch in two
+        least(epoch_ms(sample_at), epoch_ms(usage_hour_at) + 3600000) - covered_ms as start_ms,
+    from int_accelerator_usage
     where
-        sample_at >= $start_at
-        and sample_at < $end_at + interval 3 hours
-        and usage_hour_at >= $start_at
+        usage_hour_at >= $start_at
         and usage_hour_at < $end_at
-        and held_units > 0
-        and (owner_id is null or owner_busy_units < 50000 * held_units)
+        and (is_idle or owner_id is null and sharers_key is null)
 ),
 
 held as (
@@ -43,10 +30,10 @@ held as (
         accelerator_id,
         instance_id,
         owner_id,
-        start_at,
+        start_ms,
         covered_ms,
-        held_units as share_units,
-        owner_busy_units,
+        held_unit_ms,
+        owner_busy_unit_ms as busy_unit_ms,
     from samples
     where owner_id is not null
     union all
@@ -54,11 +41,24 @@ held as (
         s.usage_hour_at,
         s.accelerator_id,
         s.instance_id,
-        h.owner_id,
-        s.start_at,
+        o.owner_id,
+        s.start_ms,
         s.covered_ms,
-        h.share_units,
-        coalesce(h.owner_busy_units, s.busy_ppm * h.share_units) as owner_busy_units,
+        s.covered_ms * o.share_units as held_unit_ms,
+        s.busy_ppm_ms * o.share_units as busy_unit_ms,
+    from samples as s
+    join int_gpu_owners as o on s.sharers_key = o.label_key
+    where s.is_idle and o.seen_hour_at >= $start_at and o.seen_hour_at < $end_at + interval 3 hours
+    union all
+    select
+        s.usage_hour_at,
+        s.accelerator_id,
+        s.instance_id,
+        h.owner_id,
+        s.start_ms,
+        s.covered_ms,
+        s.covered_ms * h.share_units as held_unit_ms,
+        s.covered_ms * h.owner_busy_units as busy_unit_ms,
     from samples as s
     join int_shared_holdings as h using (source, instance_key, device_key, sample_at)
     where s.owner_id is null and h.sample_at >= $start_at and h.sample_at < $end_at + interval 3 hours
@@ -70,25 +70,25 @@ workloads as (
         h.accelerator_id,
         h.instance_id,
         w.workload_id,
-        h.start_at,
+        h.start_ms,
         max(h.covered_ms) as covered_ms,
-        sum(h.share_units) as share_units,
-        sum(h.owner_busy_units) as busy_units,
+        sum(h.held_unit_ms) as held_unit_ms,
+        sum(h.busy_unit_ms) as busy_unit_ms,
     from held as h
     join int_owner_workloads as w using (usage_hour_at, instance_id, owner_id)
     where w.usage_hour_at >= $start_at and w.usage_hour_at < $end_at
-    group by h.usage_hour_at, h.accelerator_id, h.instance_id, w.workload_id, h.start_at
-    having sum(h.owner_busy_units) < 50000 * sum(h.share_units)
+    group by h.usage_hour_at, h.accelerator_id, h.instance_id, w.workload_id, h.start_ms
+    having sum(h.busy_unit_ms) < 50000 * sum(h.held_unit_ms)
 ),
 
 breaks as (
     select
         *,
-        start_at + to_milliseconds(covered_ms) as end_at,
+        start_ms + covered_ms as end_ms,
         coalesce(
-            start_at <> lag(start_at + to_milliseconds(covered_ms)) over (
+            start_ms <> lag(start_ms + covered_ms) over (
                 partition by usage_hour_at, accelerator_id, instance_id, workload_id
-                order by start_at
+                order by start_ms
             ),
             true
         ) as is_new,
@@ -100,7 +100,7 @@ numbered as (
         *,
         sum(cast(is_new as integer)) over (
             partition by usage_hour_at, accelerator_id, instance_id, workload_id
-            order by start_at
+            order by start_ms
         ) as stretch_number,
     from breaks
 )
@@ -110,9 +110,9 @@ select
     accelerator_id,
     instance_id,
     workload_id,
-    min(start_at) as start_at,
-    max(end_at) as end_at,
-    cast(sum(cast(covered_ms as hugeint) * share_units) * 1000000 // 720720 as bigint) as held_ns,
-    cast(sum(cast(covered_ms as hugeint) * busy_units) // 720720 as bigint) as busy_ns,
+    make_timestamptz(min(start_ms) * 1000) as start_at,
+    make_timestamptz(max(end_ms) * 1000) as end_at,
+    cast(sum(held_unit_ms) * 1000000 // 720720 as bigint) as held_ns,
+    cast(sum(busy_unit_ms) // 720720 as bigint) as busy_ns,
 from numbered
 group by usage_hour_at, accelerator_id, instance_id, workload_id, stretch_number

@@ -3,6 +3,7 @@
 -- column: instance_id | EC2 instance id
 -- column: device_index | Neuron device
 -- column: sample_at | end of the interval that the report covers
+-- column: label_key | hash of the hour and of what does not change from sample to sample: names the place in int_accelerator_places
 -- column: instance_type | EC2 instance type
 -- column: region | AWS region
 -- column: cadence_ms | sampling period, milliseconds
@@ -91,47 +92,57 @@ ecc as (
         uncorrected_error_count,
     from stg_neuron_ecc
     where sample_at >= $start_at and sample_at < $end_at
+),
+
+folded as (
+    select
+        d.instance_id,
+        cast(d.device_index as integer) as device_index,
+        d.sample_at,
+        d.instance_type,
+        d.region,
+        d.cadence_ms,
+        d.cores_per_device as logical_core_count,
+        cast(
+            case
+                when c.device_index is not null then c.busy_ppm
+                when d.runtime_count > 0 and d.has_counter_errors then null
+                else 0
+            end as bigint
+        ) as busy_ppm,
+        cast(case when d.has_counter_errors then c.memory_used_bytes else coalesce(c.memory_used_bytes, 0) end as bigint)
+            as memory_used_bytes,
+        ecc.uncorrected_error_count,
+        case when o.first_owner_number <> o.last_owner_number then null else coalesce(n.owner_id, '') end as owner_id,
+        cast(coalesce(o.held_units, 0) as bigint) as held_units,
+        -- a loaded runtime whose counters failed holds something: nobody can say it is idle
+        cast(
+            case
+                when d.runtime_count > 0 and d.has_counter_errors and c.device_index is null then 720720 - coalesce(o.held_units, 0)
+                else coalesce(o.unknown_units, 0)
+            end as bigint
+        ) as unknown_units,
+        cast(
+            case
+                when o.first_owner_number <> o.last_owner_number then null
+                when o.device_index is null then 0
+                else o.owner_busy_units
+            end as bigint
+        ) as owner_busy_units,
+        case when coalesce(c.is_scale_suspect, false) then 8 else 0 end
+        + case when d.is_short_period then 16 else 0 end
+        + case when d.is_time_guessed then 256 else 0 end as flag_bits,
+    from devices as d
+    left join cores as c using (report_key, device_index)
+    left join owners as o using (report_key, device_index)
+    left join owner_names as n on o.first_owner_number = n.owner_number
+    left join ecc using (delivery_id, report_number, device_index)
 )
 
 select
-    d.instance_id,
-    cast(d.device_index as integer) as device_index,
-    d.sample_at,
-    d.instance_type,
-    d.region,
-    d.cadence_ms,
-    d.cores_per_device as logical_core_count,
-    cast(
-        case
-            when c.device_index is not null then c.busy_ppm
-            when d.runtime_count > 0 and d.has_counter_errors then null
-            else 0
-        end as bigint
-    ) as busy_ppm,
-    cast(case when d.has_counter_errors then c.memory_used_bytes else coalesce(c.memory_used_bytes, 0) end as bigint)
-        as memory_used_bytes,
-    ecc.uncorrected_error_count,
-    case when o.first_owner_number <> o.last_owner_number then null else coalesce(n.owner_id, '') end as owner_id,
-    cast(coalesce(o.held_units, 0) as bigint) as held_units,
-    -- a loaded runtime whose counters failed holds something: nobody can say it is idle
-    cast(
-        case
-            when d.runtime_count > 0 and d.has_counter_errors and c.device_index is null then 720720 - coalesce(o.held_units, 0)
-            else coalesce(o.unknown_units, 0)
-        end as bigint
-    ) as unknown_units,
-    cast(
-        case
-            when o.first_owner_number <> o.last_owner_number then null
-            when o.device_index is null then 0
-            else o.owner_busy_units
-        end as bigint
-    ) as owner_busy_units,
-    case when coalesce(c.is_scale_suspect, false) then 8 else 0 end
-    + case when d.is_short_period then 16 else 0 end
-    + case when d.is_time_guessed then 256 else 0 end as flag_bits,
-from devices as d
-left join cores as c using (report_key, device_index)
-left join owners as o using (report_key, device_index)
-left join owner_names as n on o.first_owner_number = n.owner_number
-left join ecc using (delivery_id, report_number, device_index)
+    *,
+    hash(
+        epoch_ms(sample_at) // 3600000, 'neuron_monitor', instance_id, device_index, instance_type, region,
+        logical_core_count, owner_id
+    ) as label_key,
+from folded

@@ -1,12 +1,12 @@
--- int_shared_holdings: the owners of devices that several share at one instant, with their shares.
+-- int_shared_holdings: the owners of Neuron devices that several share at one instant, with their shares and work.
 -- grain:  source, instance_key, device_key, sample_at, owner_id
 -- column: source | supplier of the sample
--- column: instance_key | instance id (Neuron) or host label (GPU)
--- column: device_key | Neuron device number or GPU key, as in the sample
+-- column: instance_key | instance id
+-- column: device_key | Neuron device number, as in the sample
 -- column: sample_at | instant of the sample
 -- column: owner_id | owner: kind and its parts, separated by the unit separator
 -- column: share_units | share of the device in 1/720720ths
--- column: owner_busy_units | busy ppm times share units of this owner; NULL where the device's work is unknown or follows the share
+-- column: owner_busy_units | busy ppm times share units of this owner; NULL where its work is unknown
 -- check:  fail | share_units between 1 and 720720 | a share is a part of one device
 -- window: sample_at
 
@@ -56,16 +56,3 @@ from int_cloudwatch_core_owners as o
 join cloudwatch_shared as c using (instance_id, device_index, sample_at)
 where o.sample_at >= $start_at and o.sample_at < $end_at
 group by o.instance_id, o.device_index, o.sample_at, o.owner_id
-
-union all
-
-select
-    'dcgm' as source,
-    hostname as instance_key,
-    device_key,
-    sample_at,
-    owner_id,
-    share_units,
-    null as owner_busy_units,
-from stg_dcgm_owners
-where sample_at >= $start_at and sample_at < $end_at

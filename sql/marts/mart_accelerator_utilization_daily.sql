@@ -26,13 +26,12 @@ with usage as (
         a.device_id,
         a.slice_count,
         a.device_slice_count,
-        cast(cast(f.observed_seconds as decimal(28, 9)) * 1000000000 as hugeint) as observed_ns,
-        cast(cast(f.allocated_seconds as decimal(28, 9)) * 1000000000 as hugeint) as allocated_ns,
-        cast(cast(f.busy_seconds as decimal(28, 9)) * 1000000000 as hugeint) as busy_ns,
-        cast(cast(f.busy_observed_seconds as decimal(28, 9)) * 1000000000 as hugeint) as busy_observed_ns,
+        cast(cast(f.allocated_seconds as decimal(28, 9)) * 1000000000 as bigint) as allocated_ns,
+        h.busy_ns,
+        h.busy_observed_ms * 1000000 as busy_observed_ns,
         h.device_observed_ms,
         h.achieved_ns,
-        h.achieved_observed_ms,
+        h.achieved_observed_ms * 1000000 as achieved_observed_ns,
     from fct_accelerator_usage_hourly as f
     join int_accelerators as a using (accelerator_id, instance_id)
     join int_accelerator_hours as h using (usage_hour_at, accelerator_id, instance_id)
@@ -56,8 +55,7 @@ devices as (
         sum(busy_ns * slice_count // device_slice_count) as busy_ns,
         sum(busy_observed_ns * slice_count // device_slice_count) as busy_observed_ns,
         sum(achieved_ns * slice_count // device_slice_count) as achieved_ns,
-        sum(cast(achieved_observed_ms as hugeint) * 1000000 * slice_count // device_slice_count)
-            as achieved_observed_ns,
+        sum(achieved_observed_ns * slice_count // device_slice_count) as achieved_observed_ns,
     from usage
     group by usage_hour_at, instance_id, chip, instance_type, cluster, device_id
 ),

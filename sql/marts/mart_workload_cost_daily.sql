@@ -43,20 +43,34 @@ paid_hours as (
     group by usage_hour_at, instance_id, workload_id
 ),
 
-usage as (
+held as (
     select
         cast(f.usage_hour_at as date) as usage_date,
         f.workload_id,
         p.chip,
-        sum(cast(cast(f.held_seconds as decimal(28, 9)) * 1000000000 as hugeint) * a.slice_count // a.device_slice_count) as held_ns,
-        sum(cast(cast(f.busy_seconds as decimal(28, 9)) * 1000000000 as hugeint) * a.slice_count // a.device_slice_count) as busy_ns,
-        sum(cast(cast(f.busy_held_seconds as decimal(28, 9)) * 1000000000 as hugeint) * a.slice_count // a.device_slice_count)
-            as busy_held_ns,
+        a.slice_count,
+        a.device_slice_count,
+        sum(f.held_seconds) as held_seconds,
+        sum(f.busy_seconds) as busy_seconds,
+        sum(f.busy_held_seconds) as busy_held_seconds,
     from fct_workload_usage_hourly as f
     join paid_hours as p using (usage_hour_at, instance_id, workload_id)
     join int_accelerators as a using (accelerator_id, instance_id)
     where f.usage_hour_at >= $start_at and f.usage_hour_at < $end_at
-    group by cast(f.usage_hour_at as date), f.workload_id, p.chip
+    group by cast(f.usage_hour_at as date), f.workload_id, p.chip, a.slice_count, a.device_slice_count
+),
+
+-- whole nanoseconds of whole devices
+usage as (
+    select
+        usage_date,
+        workload_id,
+        chip,
+        sum(cast(held_seconds * 1000000000 as hugeint) * slice_count // device_slice_count) as held_ns,
+        sum(cast(busy_seconds * 1000000000 as hugeint) * slice_count // device_slice_count) as busy_ns,
+        sum(cast(busy_held_seconds * 1000000000 as hugeint) * slice_count // device_slice_count) as busy_held_ns,
+    from held
+    group by usage_date, workload_id, chip
 ),
 
 measured as (

@@ -39,6 +39,11 @@ marked as (
             true
         ) as is_new,
     from int_idle_stretches
+    -- a shorter stretch is part of a longer one only across the edge of an hour
+    where
+        epoch_ms(end_at) - epoch_ms(start_at) >= 900000
+        or start_at = usage_hour_at
+        or epoch_ms(end_at) = epoch_ms(usage_hour_at) + 3600000
 ),
 
 numbered as (
@@ -61,7 +66,7 @@ runs as (
         max(end_at) as run_end_at,
     from numbered
     group by accelerator_id, instance_id, workload_id, run_number
-    having max(end_at) - min(start_at) >= interval 15 minutes
+    having epoch_ms(max(end_at)) - epoch_ms(min(start_at)) >= 900000
 ),
 
 episode_marks as (

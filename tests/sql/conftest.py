@@ -1,10 +1,11 @@
 """Golden cases of models: `tests/sql/<model>/<case>/<input>.csv…` in, `expect.csv` out.
 
 Each CSV fills the input of its name, typed like that input; text columns it leaves out are empty text, others NULL,
-and inputs without a CSV are empty. An empty field is NULL, a quoted one ("") is empty text, and `␟` stands for the unit
-separator between the parts of an owner. A seed model reads the files of its case. `expect.csv` names the columns to
-compare; the order of rows does not matter. `window.toml` (start_at, end_at) bounds a windowed model; without it all
-time is built. `claim.md`, where it stands, works the expected figures out by hand.
+and inputs without a CSV are empty. A CSV may also fill an input further up: then the models on the way are built.
+An empty field is NULL, a quoted one ("") is empty text, and `␟` stands for the unit separator between the parts of an
+owner. A seed model reads the files of its case. `expect.csv` names the columns to compare; the order of rows does not
+matter. `window.toml` (start_at, end_at) bounds a windowed model; without it all time is built. `claim.md`, where it
+stands, works the expected figures out by hand.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ class Bench:
         """(actual, expected) rows of a case as text, in the same order."""
         self.conn.begin()
         try:
-            for csv in self._given(model, case):
+            given = self._given(model, case)
+            for csv in given:
                 self._fill(csv.stem, csv)
+            self._build_between({csv.stem for csv in given}, model, case)
             return self._compare(model, case)
         finally:
             self.conn.rollback()
@@ -49,9 +52,24 @@ class Bench:
         if model.startswith("seed_"):
             return []
         given = [csv for csv in sorted(case.glob("*.csv")) if csv.name != "expect.csv"]
-        unread = [csv.name for csv in given if csv.stem not in self.models[model].inputs]
-        assert not unread, f"{model} does not read {unread}; it reads {sorted(self.models[model].inputs)}"
+        above = self._above(model)
+        unread = [csv.name for csv in given if csv.stem not in above]
+        assert not unread, f"{model} does not read {unread}; it and what it reads read {sorted(above)}"
         return given
+
+    def _above(self, model: str) -> set[str]:
+        inputs = self.models[model].inputs
+        return set(inputs).union(*(self._above(name) for name in inputs if name in self.models))
+
+    def _build_between(self, given: set[str], model: str, case: Path) -> None:
+        for name in self.models:
+            if name in self._above(model) - given and given & self._above(name) and not name.startswith("seed_"):
+                self.conn.execute(f"insert into {name} by name select * from ({self._bind(name, case)})")
+
+    def _bind(self, model: str, case: Path) -> str:
+        window = _window(case) if case.parent.name == model else ALL_TIME
+        bounds = {"start_at": window.start_at, "end_at": window.end_at}
+        return bind(self.models[model], **bounds, seeds_dir=case, as_of=AS_OF)
 
     def _fill(self, table: str, csv: Path) -> None:
         rows = self.conn.sql(f"select * from {_read_csv(csv)}")
@@ -59,14 +77,7 @@ class Bench:
         self.conn.execute(f"insert into {table} by name select *{absent} from {_read_csv(csv)}")
 
     def _compare(self, model: str, case: Path) -> tuple[Rows, Rows]:
-        window = _window(case)
-        sql = bind(
-            self.models[model],
-            start_at=window.start_at,
-            end_at=window.end_at,
-            seeds_dir=case,
-            as_of=AS_OF,
-        )
+        sql = self._bind(model, case)
         expected = self.conn.sql(f"select * from {_read_csv(case / 'expect.csv')}")
         types = dict(zip(*_columns(self.conn.sql(sql)), strict=True))
         unknown = [column for column in expected.columns if column not in types]

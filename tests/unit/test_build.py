@@ -235,6 +235,42 @@ def test_only_the_touched_hours_and_days_are_rebuilt(conn: duckdb.DuckDBPyConnec
     assert rebuilt["int_devices"] == [ALL_TIME]
 
 
+def test_a_staging_view_stores_no_row_and_hands_on_what_was_touched(
+    conn: duckdb.DuckDBPyConnection, sql_dir: Path
+) -> None:
+    write_model(sql_dir, "staging/stg_samples", "select sample_at, device, watts from raw_samples")
+    load_rules(conn, price((0, 1)))
+    land(conn, [(minute, "a", 1) for minute in range(0, 3 * 1440, 60)], 1)
+    run(conn, sql_dir)
+    assert existing_tables(conn)["stg_samples"] == "view"
+    land(conn, [(1500, "a", 1), (1501, "a", 2)], 2)
+    rebuilt = run(conn, sql_dir).rebuilt
+    assert rebuilt["stg_samples"] == [window(1500, 1560)]
+    assert rebuilt["int_hours"] == [window(1500 - 120, 1560 + 120)]
+    step_by_step = rows(conn, "select * from mart_days order by all")
+    conn.execute("delete from state_models")
+    run(conn, sql_dir)
+    assert rows(conn, "select * from mart_days order by all") == step_by_step
+
+
+def test_a_changed_staging_view_rebuilds_its_readers(conn: duckdb.DuckDBPyConnection, sql_dir: Path) -> None:
+    write_model(sql_dir, "staging/stg_samples", "select sample_at, device, watts from raw_samples")
+    load_rules(conn, price((0, 1)))
+    land(conn, [(5, "a", 1)], 1)
+    run(conn, sql_dir)
+    write_model(sql_dir, "staging/stg_samples", "select sample_at, device, 10 * watts as watts from raw_samples")
+    run(conn, sql_dir)
+    assert scalar(conn, "select sum(joules) from int_hours") == 10 * 120
+
+
+def test_another_version_of_duckdb_builds_everything_anew(
+    conn: duckdb.DuckDBPyConnection, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(conn, toy)
+    monkeypatch.setattr(duckdb, "__version__", "9.9.9")
+    assert run(conn, toy).rebuilt["int_hours"]
+
+
 def test_a_day_table_is_replaced_by_whole_days(conn: duckdb.DuckDBPyConnection, sql_dir: Path) -> None:
     independent = TOY["marts/mart_days"].replace("join int_devices using (device)", "").replace("team", "device")
     grain, columns, more = CONTRACTS["mart_days"]

@@ -156,6 +156,16 @@ def test_no_model_reads_a_clock_or_a_die(sql_dir: Path, clock: str) -> None:
     assert refusal(sql_dir).startswith("sql/staging/stg_things.sql:6: ")
 
 
+def test_a_staging_model_over_time_that_takes_neither_bound_is_a_view(sql_dir: Path) -> None:
+    write(sql_dir, "staging", "stg_things", "select thing_id, seen_at from raw_things", WINDOWED)
+    assert load_models(sql_dir)["stg_things"].is_view
+
+
+def test_below_staging_a_model_over_time_takes_both_bounds(sql_dir: Path) -> None:
+    write(sql_dir, "intermediate", "int_things", "select thing_id, seen_at from stg_things", WINDOWED)
+    assert "filters by $start_at and $end_at" in refusal(sql_dir)
+
+
 def test_words_that_only_look_like_a_clock_are_fine(sql_dir: Path) -> None:
     sql = "select -- not now()\n'today()' as thing_id, thing_id as now, cast(thing_id as uuid) as id from raw_things"
     write(sql_dir, "staging", "stg_things", sql)
@@ -167,7 +177,7 @@ def test_words_that_only_look_like_a_clock_are_fine(sql_dir: Path) -> None:
     [
         (HEADER, f"select thing_id from raw_things {FILTER}", "known here: none (it has no window)"),
         (WINDOWED, f"select thing_id, $as_of as seen_at from raw_things {FILTER}", "$as_of is not given"),
-        (WINDOWED, "select thing_id, seen_at from raw_things", "filters by $start_at and $end_at"),
+        (WINDOWED, "select thing_id, seen_at from raw_things where seen_at < $end_at", "filters by $start_at and"),
         (HEADER, "select thing_id from read_csv('x.csv')", "make the file a seed"),
         (HEADER, "select 1; select 2", "a model is one SELECT"),
         (HEADER, "drop table raw_things", "a model is one SELECT"),

@@ -1,0 +1,380 @@
+-- int_accelerator_usage: what each accelerator did in each UTC hour under each owner, as integer sums over its samples.
+-- grain:  usage_hour_at, accelerator_id, instance_id, sample_at
+-- column: usage_hour_at | UTC hour
+-- column: accelerator_id | GPU UUID ('/GI<id>' for a MIG instance) or <instance_id>/neuron<device>
+-- column: instance_id | EC2 instance, '' where the host is unknown
+-- column: sample_at | the sample, or the last of those summed: a sample stands alone where its owners idle, several share a Neuron device or MIG divides a GPU
+-- column: covered_ms | milliseconds of the hour the samples stand for: the gap to the sample before, at most twice the cadence; the first of all stands for one cadence
+-- column: source | supplier of the samples
+-- column: instance_key | instance id or host label as the supplier gave it
+-- column: device_key | device as the supplier gave it
+-- column: device_id | physical device: accelerator_id without its MIG instance
+-- column: slice_count | compute slices of a MIG instance, 1 on a whole device
+-- column: device_slice_count | compute slices of the whole device, 1 without MIG
+-- column: instance_type | type as the telemetry names it, '' where it does not
+-- column: region | region as the telemetry names it, '' where it does not
+-- column: model_name | GPU model as the exporter names it
+-- column: logical_core_count | logical NeuronCores, 1 for a GPU
+-- column: owner_id | the only known owner, '' for none, NULL where several share the device: int_gpu_owners or int_shared_holdings names them
+-- column: sharers_key | names the owners of a shared GPU in int_gpu_owners
+-- column: is_idle | one sample whose only known owner, or whose sharers together, worked less than 5 % of the time
+-- column: busy_known_ms | the part of covered_ms in which somebody could tell how busy the accelerator was
+-- column: busy_ppm_ms | milliseconds times busy parts per million; NULL where nobody could tell
+-- column: achieved_known_ms | the part of covered_ms whose tensor activity is known
+-- column: achieved_ppm_ms | milliseconds times parts per million of peak tensor work; NULL where unknown
+-- column: held_unit_ms | milliseconds times 1/720720ths of the device that known owners held
+-- column: unknown_unit_ms | milliseconds times 1/720720ths that nobody known held
+-- column: owner_known_unit_ms | the part of held_unit_ms in which the work of the only known owner, or of a GPU's sharers together, is known
+-- column: owner_busy_unit_ms | milliseconds times busy ppm times 1/720720ths of these; NULL where unknown
+-- column: memory_used_bytes_max | largest memory in use
+-- column: power_known_ms | the part of covered_ms whose power is known
+-- column: power_milliwatt_ms | power of the whole device times time
+-- column: energy_millijoules | energy since the sample before, in the hour in which the sample lies
+-- column: temperature_celsius_max | highest device temperature
+-- column: error_count | uncorrected memory errors and new XID codes since the sample before
+-- column: counter_bits | which counters spoke: 1 gr_engine_active, 2 gpu_util, 4 neuroncore_utilization
+-- column: flag_bits | quality flags as a bit set (see int_accelerator_hours)
+-- column: first_sample_at | first sample
+-- check:  fail | covered_ms between 1 and 3600000 | what happened in an hour lies within it
+-- check:  fail | held_unit_ms + unknown_unit_ms <= covered_ms * 720720 | a device cannot be held more than once
+-- window: usage_hour_at
+-- lookback: 3 hours
+
+with places as materialized (
+    select
+        *,
+        -- of two samples of one instant the one with the smaller number speaks: an alias is silent beside its UUID
+        cast(
+            dense_rank() over (
+                order by
+                    is_alias, source, instance_key, device_key, accelerator_id, instance_id, slice_count,
+                    device_slice_count, instance_type, region, model_name, logical_core_count, owner_id, sharers_key
+            ) as integer
+        ) as place_number,
+        cast(dense_rank() over (order by accelerator_id, instance_id) as integer) as series_number,
+        case when owner_id = '' then 0 else 720720 end as held_units,
+    from int_accelerator_places
+    where seen_hour_at >= $start_at - interval 2 hours and seen_hour_at < $end_at + interval 3 hours
+),
+
+named_places as (
+    select distinct
+        place_number,
+        accelerator_id,
+        instance_id,
+        source,
+        instance_key,
+        device_key,
+        device_id,
+        slice_count,
+        device_slice_count,
+        instance_type,
+        region,
+        model_name,
+        logical_core_count,
+        owner_id,
+        sharers_key,
+    from places
+),
+
+-- the first-hand source speaks wherever it has a sample in that minute
+cloudwatch_devices as (
+    select c.*
+    from int_cloudwatch_devices as c
+    where
+        c.sample_at >= $start_at - interval 2 hours
+        and c.sample_at < $end_at + interval 3 hours
+        and not exists (
+            select 1
+            from int_neuron_devices as n
+            where
+                n.instance_id = c.instance_id
+                and n.device_index = c.device_index
+                and n.sample_at > c.sample_at - to_milliseconds(c.cadence_ms)
+                and n.sample_at < c.sample_at + interval 1 minute
+        )
+),
+
+neuron_devices as (
+    select
+        n.* exclude (flag_bits),
+        n.flag_bits + case when d.instance_id is null then 0 else 32 end as flag_bits,
+    from int_neuron_devices as n
+    left join int_source_disagreements as d using (instance_id, device_index, sample_at)
+    where n.sample_at >= $start_at - interval 2 hours and n.sample_at < $end_at + interval 3 hours
+    union all by name
+    select * from cloudwatch_devices
+),
+
+samples as (
+    select
+        p.place_number,
+        p.series_number,
+        s.sample_at,
+        cast(s.cadence_ms as integer) as cadence_ms,
+        s.busy_ppm,
+        s.achieved_ppm,
+        s.memory_used_bytes,
+        s.power_milliwatts,
+        s.energy_millijoules as energy_counter,
+        s.temperature_celsius,
+        s.xid_code,
+        s.uncorrected_error_count,
+        cast(s.counter_bits as tinyint) as counter_bits,
+        cast(
+            case when s.is_scale_suspect then 8 else 0 end + case when p.is_time_guessed then 256 else 0 end as smallint
+        ) as flag_bits,
+        p.held_units,
+        case when p.held_units = 0 and s.busy_ppm > 0 then 720720 else 0 end as unknown_units,
+        case when p.held_units > 0 then cast(s.busy_ppm as bigint) * 720720 end as owner_busy_units,
+        p.device_slice_count > 1 or p.held_units > 0 and coalesce(s.busy_ppm < 50000, false) as stands_alone,
+    from stg_dcgm_samples as s
+    join places as p
+        on
+            s.label_key = p.label_key
+            and s.sample_at >= p.valid_from_at
+            and s.sample_at < p.valid_until_at
+    where
+        not p.is_contested
+        and s.sample_at >= $start_at - interval 2 hours
+        and s.sample_at < $end_at + interval 3 hours
+    union all
+    select
+        p.place_number,
+        p.series_number,
+        c.sample_at,
+        cast(c.cadence_ms as integer) as cadence_ms,
+        c.busy_ppm,
+        c.achieved_ppm,
+        c.memory_used_bytes,
+        c.power_milliwatts,
+        c.energy_millijoules as energy_counter,
+        c.temperature_celsius,
+        c.xid_code,
+        c.uncorrected_error_count,
+        cast(c.counter_bits as tinyint) as counter_bits,
+        cast(
+            case when c.is_scale_suspect then 8 else 0 end + case when p.is_time_guessed then 256 else 0 end as smallint
+        ) as flag_bits,
+        p.held_units,
+        case when p.held_units = 0 and c.busy_ppm > 0 then 720720 else 0 end as unknown_units,
+        case when p.held_units > 0 then cast(c.busy_ppm as bigint) * 720720 end as owner_busy_units,
+        p.device_slice_count > 1 or p.held_units > 0 and coalesce(c.busy_ppm < 50000, false) as stands_alone,
+    from int_gpu_copies as c
+    join places as p
+        on
+            c.label_key = p.label_key
+            and c.sample_at >= p.valid_from_at
+            and c.sample_at < p.valid_until_at
+    where c.sample_at >= $start_at - interval 2 hours and c.sample_at < $end_at + interval 3 hours
+    union all
+    select
+        p.place_number,
+        p.series_number,
+        d.sample_at,
+        cast(d.cadence_ms as integer) as cadence_ms,
+        cast(d.busy_ppm as integer) as busy_ppm,
+        null as achieved_ppm,
+        d.memory_used_bytes,
+        null as power_milliwatts,
+        null as energy_counter,
+        null as temperature_celsius,
+        0 as xid_code,
+        d.uncorrected_error_count,
+        cast(4 as tinyint) as counter_bits,
+        cast(d.flag_bits as smallint) as flag_bits,
+        cast(d.held_units as integer) as held_units,
+        cast(d.unknown_units as integer) as unknown_units,
+        d.owner_busy_units,
+        d.held_units > 0 and (d.owner_id is null or coalesce(d.owner_busy_units < 50000 * d.held_units, false))
+            as stands_alone,
+    from neuron_devices as d
+    join places as p using (label_key)
+),
+
+gaps as (
+    select
+        *,
+        epoch_ms(sample_at) - epoch_ms(lag(sample_at) over series) as gap_ms,
+        energy_counter - lag(energy_counter) over series as counter_change,
+        uncorrected_error_count - lag(uncorrected_error_count) over series as error_change,
+        lag(xid_code) over series as xid_code_before,
+    from samples
+    window series as (partition by series_number order by sample_at, place_number)
+),
+
+-- a series without a sample in the two hours before may have one further back: then this is not its first
+beginning as materialized (
+    select distinct
+        series_number,
+        accelerator_id,
+        instance_id,
+        instance_key,
+        device_key,
+        valid_from_at,
+        valid_until_at,
+    from places
+    where
+        first_at >= $start_at
+        and series_number not in (
+            select seen.series_number from places as seen
+            where seen.first_at < $start_at and not seen.is_contested
+        )
+),
+
+returned as (
+    select distinct new.series_number
+    from beginning as new
+    semi join int_accelerator_places as old
+        on
+            new.accelerator_id = old.accelerator_id
+            and new.instance_id = old.instance_id
+            and not old.is_contested
+            and old.seen_hour_at < $start_at - interval 2 hours
+    union
+    select distinct new.series_number
+    from beginning as new
+    semi join int_gpu_copies as old
+        on
+            new.instance_key = old.hostname
+            and new.device_key = old.device_key
+            and new.valid_from_at <= old.sample_at
+            and new.valid_until_at > old.sample_at
+            and old.sample_at < $start_at - interval 2 hours
+),
+
+covered as (
+    select
+        g.*,
+        cast(
+            case
+                when g.gap_ms is not null then least(g.gap_ms, 2 * g.cadence_ms)
+                when r.series_number is not null then 2 * g.cadence_ms
+                else g.cadence_ms
+            end as integer
+        ) as sample_ms,
+        -- integers: calendar arithmetic costs six times as much
+        cast((epoch_ms(g.sample_at) - 1) // 3600000 as integer) as end_hour,
+    from gaps as g
+    left join returned as r using (series_number)
+    -- a sample within a millisecond of the one before stands for no time
+    where g.sample_at >= $start_at and coalesce(g.gap_ms, 1) > 0
+),
+
+ends as (
+    select
+        *,
+        cast(least(sample_ms, epoch_ms(sample_at) - cast(end_hour as bigint) * 3600000) as integer) as end_ms,
+    from covered
+),
+
+parts as (
+    select
+        *,
+        unnest(
+            case
+                when sample_ms <= end_ms then [0]
+                else range(0, 1 + cast(ceil((sample_ms - end_ms) / 3600000) as bigint))
+            end
+        ) as hours_back,
+    from ends
+),
+
+timed as (
+    select
+        t.*,
+        t.end_hour - t.hours_back as usage_hour,
+        cast(
+            case
+                when t.hours_back = 0 then t.end_ms
+                else least(t.sample_ms - t.end_ms - (t.hours_back - 1) * 3600000, 3600000)
+            end as bigint
+        ) as covered_ms,
+        case when t.stands_alone then t.sample_at end as alone_at,
+    from parts as t
+),
+
+sums as (
+    select
+        usage_hour,
+        place_number,
+        alone_at,
+        max(sample_at) as sample_at,
+        min(sample_at) as first_sample_at,
+        sum(covered_ms) as covered_ms,
+        sum(covered_ms) filter (where busy_ppm is not null) as busy_known_ms,
+        sum(covered_ms * busy_ppm) as busy_ppm_ms,
+        sum(covered_ms) filter (where achieved_ppm is not null) as achieved_known_ms,
+        sum(covered_ms * achieved_ppm) as achieved_ppm_ms,
+        sum(covered_ms * held_units) as held_unit_ms,
+        sum(covered_ms * unknown_units) as unknown_unit_ms,
+        sum(covered_ms * held_units) filter (where owner_busy_units is not null) as owner_known_unit_ms,
+        sum(covered_ms * owner_busy_units) as owner_busy_unit_ms,
+        max(memory_used_bytes) as memory_used_bytes_max,
+        sum(covered_ms) filter (where power_milliwatts is not null) as power_known_ms,
+        sum(covered_ms * power_milliwatts) as power_milliwatt_ms,
+        sum(
+            case
+                when hours_back > 0 then null
+                when counter_change >= 0 and gap_ms <= 2 * cadence_ms then counter_change
+                else power_milliwatts * sample_ms // 1000
+            end
+        ) as energy_millijoules,
+        max(temperature_celsius) as temperature_celsius_max,
+        -- against a sample that told it too, and not longer ago than any window looks back
+        sum(
+            case
+                when hours_back = 0 and gap_ms <= 7200000
+                    then
+                        coalesce(greatest(error_change, 0), 0)
+                        + case when xid_code <> 0 and xid_code <> xid_code_before then 1 else 0 end
+                else 0
+            end
+        ) as error_count,
+        bit_or(counter_bits) as counter_bits,
+        bit_or(flag_bits) as flag_bits,
+    from timed
+    group by usage_hour, place_number, alone_at
+)
+
+select
+    make_timestamptz(s.usage_hour * 3600000000) as usage_hour_at,
+    p.accelerator_id,
+    p.instance_id,
+    s.sample_at,
+    cast(s.covered_ms as bigint) as covered_ms,
+    p.source,
+    p.instance_key,
+    p.device_key,
+    p.device_id,
+    p.slice_count,
+    p.device_slice_count,
+    p.instance_type,
+    p.region,
+    p.model_name,
+    p.logical_core_count,
+    p.owner_id,
+    p.sharers_key,
+    coalesce(s.alone_at is not null and s.owner_busy_unit_ms < 50000 * s.held_unit_ms, false) as is_idle,
+    cast(coalesce(s.busy_known_ms, 0) as bigint) as busy_known_ms,
+    cast(s.busy_ppm_ms as bigint) as busy_ppm_ms,
+    cast(coalesce(s.achieved_known_ms, 0) as bigint) as achieved_known_ms,
+    cast(s.achieved_ppm_ms as bigint) as achieved_ppm_ms,
+    cast(s.held_unit_ms as bigint) as held_unit_ms,
+    cast(s.unknown_unit_ms as bigint) as unknown_unit_ms,
+    cast(coalesce(s.owner_known_unit_ms, 0) as bigint) as owner_known_unit_ms,
+    cast(s.owner_busy_unit_ms as bigint) as owner_busy_unit_ms,
+    s.memory_used_bytes_max,
+    cast(coalesce(s.power_known_ms, 0) as bigint) as power_known_ms,
+    cast(s.power_milliwatt_ms as bigint) as power_milliwatt_ms,
+    cast(s.energy_millijoules as bigint) as energy_millijoules,
+    s.temperature_celsius_max,
+    cast(s.error_count as bigint) as error_count,
+    s.counter_bits,
+    s.flag_bits,
+    s.first_sample_at,
+from sums as s
+join named_places as p using (place_number)
+where
+    s.usage_hour >= epoch_ms($start_at) // 3600000
+    and s.usage_hour < epoch_ms($end_at) // 3600000
