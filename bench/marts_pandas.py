@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
 
+from bench import marts_pandas_idle, marts_pandas_money
+
 HOUR_MS, UNITS = 3_600_000, 720_720
 SUFFIXES = (
     r"(?<=.)-[a-z0-9]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$",
@@ -27,7 +29,7 @@ Integers = npt.NDArray[np.int64]
 
 
 def run(folder: Path) -> dict[str, pd.DataFrame]:
-    """Facts and daily costs from the Parquet files in `folder`."""
+    """Facts, exact costs, daily marts and idle stretches from the files in `folder`, left there as Parquet too."""
     samples = _read(folder / "raw_dcgm_samples.parquet", ["sample_at", "cadence_ms", *KEYS, *MEASURES], KEYS)
     deliveries = pd.read_parquet(folder / "raw_deliveries.parquet")
     inventory = pd.read_parquet(folder / "raw_inventory.parquet").sort_values("observed_at")
@@ -42,8 +44,13 @@ def run(folder: Path) -> dict[str, pd.DataFrame]:
     usage = _device_hours(parts, held, series["device"], hosts)
     workload_usage = held.join(series["device"], on="device")
     workload_usage["instance_id"] = workload_usage["hostname"].map(hosts["instance_id"])
-    costs = _allocate(usage, workload_usage, pd.read_parquet(folder / "raw_cur_lines.parquet"), hosts)
-    return {"usage": usage, "workload_usage": workload_usage, **costs}
+    idle = marts_pandas_idle.stretches(owned, workloads)
+    idle["device"] = idle["device"].map(series["device"]["gpu_uuid"])
+    costs = marts_pandas_money.run(usage, workload_usage, pd.read_parquet(folder / "raw_cur_lines.parquet"), hosts)
+    results = {"usage": usage, "workload_usage": workload_usage, "stretches": idle, **costs}
+    for name, frame in results.items():
+        frame.to_parquet(folder / f"pandas_{name}.parquet")
+    return results
 
 
 def _read(path: Path, columns: list[str], texts: list[str]) -> pd.DataFrame:
@@ -182,41 +189,3 @@ def _device_hours(parts: pd.DataFrame, held: pd.DataFrame, devices: pd.DataFrame
     hours["achieved_ratio"] = (hours["achieved_ns"] / (hours["achieved_ms"] * 1_000_000).replace(0, np.nan)).round(6)
     hours["power_watts"] = (hours["power_ms"] / hours["ms"] / 1000).round(3)
     return hours
-
-
-def _allocate(
-    usage: pd.DataFrame, held: pd.DataFrame, lines: pd.DataFrame, hosts: pd.DataFrame
-) -> dict[str, pd.DataFrame]:
-    """The instance lines of the bill over workloads, idle and unattributed, per UTC day."""
-    boxes = lines[lines["usage_type"].str.contains("BoxUsage")].copy()
-    boxes["hour"] = boxes["usage_start_at"].astype("datetime64[ms, UTC]").astype("int64") // HOUR_MS
-    boxes["billed"] = boxes["unblended_cost"].astype(float)
-    boxes["effective"] = boxes["sp_effective_cost"].astype(float).fillna(boxes["billed"])
-    boxes["capacity"] = boxes["usage_amount"].astype(float) * 8 * HOUR_MS * 1e6
-    key = ["hour", "instance_id"]
-    boxes = boxes.rename(columns={"resource_id": "instance_id"}).set_index(key)
-    boxes = boxes[["account_id", "capacity", "billed", "effective"]]
-    clusters = hosts.set_index("instance_id")["cluster"]
-    seen = usage.assign(seen=usage["ms"] * 1_000_000).groupby(key)["seen"].sum()
-    known = held.groupby(key)["held_ns"].sum()
-    boxes = boxes.join(seen).join(known).fillna({"seen": 0, "held_ns": 0})
-    boxes["idle.unallocated"] = (boxes["seen"] - boxes["held_ns"]).clip(lower=0)
-    boxes["unattributed"] = (boxes["capacity"] - boxes["held_ns"] - boxes["idle.unallocated"]).clip(lower=0)
-    total = boxes["held_ns"] + boxes["idle.unallocated"] + boxes["unattributed"]
-    work = held.groupby([*key, "workload_id"], as_index=False)[["held_ns", "busy_ns"]].sum()
-    work = work.join(boxes[["billed", "effective"]].div(total, axis=0), on=key, how="inner")
-    for basis in ("billed", "effective"):
-        work[basis] *= work["held_ns"]
-        boxes[basis] /= total
-    work["day"] = work["hour"] // 24
-    workload = work.groupby(["day", "workload_id"], as_index=False)[["billed", "effective", "held_ns", "busy_ns"]].sum()
-    classes = ["idle.unallocated", "unattributed"]
-    idle = boxes.reset_index().melt([*key, "account_id", "billed", "effective"], classes, "cost_class", "weight")
-    for basis in ("billed", "effective"):
-        idle[basis] *= idle["weight"]
-    idle["day"], idle["cluster"] = idle["hour"] // 24, idle["instance_id"].map(clusters)
-    money = ["billed", "effective", "weight"]
-    return {
-        "workload": workload,
-        "idle": idle.groupby(["day", "cost_class", "account_id", "cluster"], as_index=False)[money].sum(),
-    }

@@ -96,8 +96,8 @@ def _drop(conn: duckdb.DuckDBPyConnection, model: Model) -> None:
 
 def _describe(conn: duckdb.DuckDBPyConnection, model: Model, kind: str) -> None:
     """Compare the real columns with the header, then write the header onto them."""
-    sql = "select column_name, data_type from duckdb_columns() where table_name = ?"
-    real: dict[str, str] = dict(conn.execute(sql, [model.name]).fetchall())
+    relation = conn.sql(f"from {model.name}")
+    real = dict(zip(relation.columns, map(str, relation.types), strict=True))
     if undocumented := [name for name in real if name not in model.columns]:
         raise ModelError(f"{model.at()}: columns without a '-- column:' line: {', '.join(undocumented)}")
     if missing := [name for name in model.columns if name not in real]:

@@ -77,96 +77,61 @@ named_places as (
     from places
 ),
 
--- the first-hand source speaks wherever it has a sample in that minute
-cloudwatch_devices as (
-    select c.*
-    from int_cloudwatch_devices as c
-    where
-        c.sample_at >= $start_at - interval 2 hours
-        and c.sample_at < $end_at + interval 3 hours
-        and not exists (
-            select 1
-            from int_neuron_devices as n
-            where
-                n.instance_id = c.instance_id
-                and n.device_index = c.device_index
-                and n.sample_at > c.sample_at - to_milliseconds(c.cadence_ms)
-                and n.sample_at < c.sample_at + interval 1 minute
-        )
-),
-
-neuron_devices as (
+gpus as (
     select
-        n.* exclude (flag_bits),
-        n.flag_bits + case when d.instance_id is null then 0 else 32 end as flag_bits,
-    from int_neuron_devices as n
-    left join int_source_disagreements as d using (instance_id, device_index, sample_at)
-    where n.sample_at >= $start_at - interval 2 hours and n.sample_at < $end_at + interval 3 hours
+        label_key,
+        sample_at,
+        cadence_ms,
+        busy_ppm,
+        counter_bits,
+        achieved_ppm,
+        memory_used_bytes,
+        power_milliwatts,
+        energy_millijoules,
+        temperature_celsius,
+        xid_code,
+        uncorrected_error_count,
+        is_scale_suspect,
+        false as is_folded,
+    from stg_dcgm_samples
+    where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 3 hours
     union all by name
-    select * from cloudwatch_devices
+    select
+        * exclude (hostname, device_key, owner_label_keys),
+        true as is_folded,
+    from int_gpu_copies
+    where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 3 hours
 ),
 
 samples as (
     select
         p.place_number,
         p.series_number,
-        s.sample_at,
-        cast(s.cadence_ms as integer) as cadence_ms,
-        s.busy_ppm,
-        s.achieved_ppm,
-        s.memory_used_bytes,
-        s.power_milliwatts,
-        s.energy_millijoules as energy_counter,
-        s.temperature_celsius,
-        s.xid_code,
-        s.uncorrected_error_count,
-        cast(s.counter_bits as tinyint) as counter_bits,
+        g.sample_at,
+        cast(g.cadence_ms as integer) as cadence_ms,
+        g.busy_ppm,
+        g.achieved_ppm,
+        g.memory_used_bytes,
+        g.power_milliwatts,
+        g.energy_millijoules as energy_counter,
+        g.temperature_celsius,
+        g.xid_code,
+        g.uncorrected_error_count,
+        cast(g.counter_bits as tinyint) as counter_bits,
         cast(
-            case when s.is_scale_suspect then 8 else 0 end + case when p.is_time_guessed then 256 else 0 end as smallint
+            case when g.is_scale_suspect then 8 else 0 end + case when p.is_time_guessed then 256 else 0 end as smallint
         ) as flag_bits,
         p.held_units,
-        case when p.held_units = 0 and s.busy_ppm > 0 then 720720 else 0 end as unknown_units,
-        case when p.held_units > 0 then cast(s.busy_ppm as bigint) * 720720 end as owner_busy_units,
-        p.device_slice_count > 1 or p.held_units > 0 and coalesce(s.busy_ppm < 50000, false) as stands_alone,
-    from stg_dcgm_samples as s
+        case when p.held_units = 0 and g.busy_ppm > 0 then 720720 else 0 end as unknown_units,
+        case when p.held_units > 0 then cast(g.busy_ppm as bigint) * 720720 end as owner_busy_units,
+        p.device_slice_count > 1 or p.held_units > 0 and coalesce(g.busy_ppm < 50000, false) as stands_alone,
+    from gpus as g
     join places as p
         on
-            s.label_key = p.label_key
-            and s.sample_at >= p.valid_from_at
-            and s.sample_at < p.valid_until_at
-    where
-        not p.is_contested
-        and s.sample_at >= $start_at - interval 2 hours
-        and s.sample_at < $end_at + interval 3 hours
-    union all
-    select
-        p.place_number,
-        p.series_number,
-        c.sample_at,
-        cast(c.cadence_ms as integer) as cadence_ms,
-        c.busy_ppm,
-        c.achieved_ppm,
-        c.memory_used_bytes,
-        c.power_milliwatts,
-        c.energy_millijoules as energy_counter,
-        c.temperature_celsius,
-        c.xid_code,
-        c.uncorrected_error_count,
-        cast(c.counter_bits as tinyint) as counter_bits,
-        cast(
-            case when c.is_scale_suspect then 8 else 0 end + case when p.is_time_guessed then 256 else 0 end as smallint
-        ) as flag_bits,
-        p.held_units,
-        case when p.held_units = 0 and c.busy_ppm > 0 then 720720 else 0 end as unknown_units,
-        case when p.held_units > 0 then cast(c.busy_ppm as bigint) * 720720 end as owner_busy_units,
-        p.device_slice_count > 1 or p.held_units > 0 and coalesce(c.busy_ppm < 50000, false) as stands_alone,
-    from int_gpu_copies as c
-    join places as p
-        on
-            c.label_key = p.label_key
-            and c.sample_at >= p.valid_from_at
-            and c.sample_at < p.valid_until_at
-    where c.sample_at >= $start_at - interval 2 hours and c.sample_at < $end_at + interval 3 hours
+            g.label_key = p.label_key
+            and g.is_folded = p.is_contested
+            and g.sample_at >= p.valid_from_at
+            and g.sample_at < p.valid_until_at
     union all
     select
         p.place_number,
@@ -186,10 +151,11 @@ samples as (
         cast(d.held_units as integer) as held_units,
         cast(d.unknown_units as integer) as unknown_units,
         d.owner_busy_units,
-        d.held_units > 0 and (d.owner_id is null or coalesce(d.owner_busy_units < 50000 * d.held_units, false))
+        d.held_units > 0 and (d.is_shared or coalesce(d.owner_busy_units < 50000 * d.held_units, false))
             as stands_alone,
-    from neuron_devices as d
+    from int_neuron_samples as d
     join places as p using (label_key)
+    where d.sample_at >= $start_at - interval 2 hours and d.sample_at < $end_at + interval 3 hours
 ),
 
 gaps as (
@@ -257,8 +223,6 @@ covered as (
         cast((epoch_ms(g.sample_at) - 1) // 3600000 as integer) as end_hour,
     from gaps as g
     left join returned as r using (series_number)
-    -- a sample within a millisecond of the one before stands for no time
-    where g.sample_at >= $start_at and coalesce(g.gap_ms, 1) > 0
 ),
 
 ends as (
@@ -292,6 +256,11 @@ timed as (
         ) as covered_ms,
         case when t.stands_alone then t.sample_at end as alone_at,
     from parts as t
+    -- a sample within a millisecond of the one before stands for no time
+    where
+        t.sample_ms > 0
+        and t.end_hour - t.hours_back >= epoch_ms($start_at) // 3600000
+        and t.end_hour - t.hours_back < epoch_ms($end_at) // 3600000
 ),
 
 sums as (
@@ -375,6 +344,3 @@ select
     s.first_sample_at,
 from sums as s
 join named_places as p using (place_number)
-where
-    s.usage_hour >= epoch_ms($start_at) // 3600000
-    and s.usage_hour < epoch_ms($end_at) // 3600000

@@ -99,11 +99,26 @@ copies as materialized (
     group by hour_number, delivery_id, hostname, device_key, row_count, content_sum
 ),
 
+-- most devices have one span in an hour, which nothing can cross
+several as (
+    select copies.*
+    from copies
+    semi join (
+        select
+            c.hour_number,
+            c.hostname,
+            c.device_key,
+        from copies as c
+        group by c.hour_number, c.hostname, c.device_key
+        having count(*) > 1
+    ) using (hour_number, hostname, device_key)
+),
+
 crossed as (
     select
         label_keys,
         coalesce(max(last_at) over earlier >= first_at or lead(first_at) over series <= last_at, false) as is_crossed,
-    from copies
+    from several
     window
         series as (
             partition by hour_number, hostname, device_key order by first_at, last_at, speaker_key, delivery_id
