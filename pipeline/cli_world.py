@@ -10,6 +10,10 @@ import typer
 from pipeline.cli_output import progress, say
 from pipeline.errors import UsageError
 
+SIZE_HELP = "S, M or L: 1, 4 or 20 copies of the fleet; a week of S is some 105 MB at 60 s."
+INTERVAL_HELP = "Seconds between samples: a divisor of 3600, at least 30. Above 60, GPU scrapes leave gaps."
+FAULT_HELP = "Fault class to plant; none is simulated yet, so any is refused."
+
 app = typer.Typer(rich_markup_mode=None, help="A seeded fleet whose every second and cent is known.")
 
 
@@ -19,9 +23,9 @@ def world(
     seed: Annotated[int | None, typer.Option(help="Same seed and options, same bytes.")] = None,
     days: Annotated[int, typer.Option(min=1, help="Days of bill.")] = 35,
     telemetry_days: Annotated[int | None, typer.Option(min=0, help="Last days with telemetry; default: all.")] = None,
-    size: Annotated[str, typer.Option(help="S, M or L.")] = "S",
-    interval: Annotated[int, typer.Option(help="Seconds between samples; divides 3600.")] = 60,
-    fault: Annotated[list[str] | None, typer.Option(help="Fault class to plant; may be repeated.")] = None,
+    size: Annotated[str, typer.Option(help=SIZE_HELP)] = "S",
+    interval: Annotated[int, typer.Option(help=INTERVAL_HELP)] = 60,
+    fault: Annotated[list[str] | None, typer.Option(help=FAULT_HELP)] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write: landing/, truth/, world.json.")] = None,
 ) -> None:
     """Write a believable fleet in the true wire formats, with its truth beside it."""

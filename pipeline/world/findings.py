@@ -10,6 +10,7 @@ from fractions import Fraction
 from statistics import median
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.world.chips import SPECS
 from pipeline.world.curves import PPM, Array
@@ -57,7 +58,7 @@ class IdleRun:
 
 
 def idle_runs(telemetry: Telemetry) -> Iterator[IdleRun]:
-    """Maximal runs of at least 15 minutes in which a workload holds an accelerator and does not use it."""
+    """Maximal runs of at least 15 observed minutes in which a workload holds an accelerator and does not use it."""
     stalled = {
         (ranged.holding.owner.workload_id, telemetry.node.units[unit].accelerator_id)
         for ranged in telemetry.held
@@ -82,17 +83,25 @@ def _runs(telemetry: Telemetry, counts: Array, workload_id: str, accelerator_id:
     busy = (telemetry.busy[:, columns] * share[:, columns]).sum(axis=1)
     idle = (held > 0) & (busy < held * IDLE_BELOW_PPM)
     weight = node.units[columns[0]].weight
-    edges = np.flatnonzero(np.diff(idle.astype(np.int8), prepend=0, append=0))
-    for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        cover = telemetry.cover[first:last]
-        if int(cover.sum()) < IDLE_SECONDS:
+    for idle_rows in unbroken(telemetry.at, telemetry.cover, idle):
+        at, cover = telemetry.at[idle_rows], telemetry.cover[idle_rows]
+        start, end = int(at[0] - cover[0]), int(at[-1])
+        if end - start < IDLE_SECONDS:
             continue
         hours: dict[int, Fraction] = defaultdict(Fraction)
-        for at, seconds, part in zip(telemetry.at[first:last].tolist(), cover.tolist(), held[first:last], strict=True):
-            hours[hour_of(at - 1)] += seconds * weight * Fraction(part).limit_denominator(1000)
-        start = int(telemetry.at[first] - cover[0])
-        end = int(telemetry.at[last - 1])
+        for moment, seconds, part in zip(at.tolist(), cover.tolist(), held[idle_rows], strict=True):
+            hours[hour_of(moment - 1)] += seconds * weight * Fraction(part).limit_denominator(1000)
         yield IdleRun(workload_id, node.instance_id, node.spec.devices, start, end, dict(hours))
+
+
+def unbroken(at: Array, cover: Array, chosen: npt.NDArray[np.bool_]) -> Iterator[Array]:
+    """The chosen samples in runs, as rows: each begins where the one before ends, without a sample or a gap between.
+
+    What no sample stands for is unknown: nobody can say that it went on there.
+    """
+    rows = np.flatnonzero(chosen)
+    breaks = np.flatnonzero(at[rows[:-1]] != (at - cover)[rows[1:]]) + 1
+    return (run for run in np.split(rows, breaks) if len(run))
 
 
 def idle_findings(runs: Sequence[IdleRun], boxes: dict[tuple[int, str], BoxHour]) -> list[Finding]:

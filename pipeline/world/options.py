@@ -23,7 +23,8 @@ class WorldOptions:
     """Everything that decides a world's bytes: the same options give the same files.
 
     `days` of bill end at `END_AT`; telemetry covers the last `telemetry_days` of them (None: all). `interval_seconds`
-    is the spacing of samples and must divide an hour, so that no sample straddles one.
+    is the spacing of samples and must divide an hour, so that no sample straddles one; beyond 60 s GPUs are observed
+    with gaps, for a scrape covers no more. No fault class is simulated yet.
     """
 
     seed: int

@@ -41,7 +41,8 @@ def choose_spike_day(options: WorldOptions) -> int | None:
 def plant_stalls(options: WorldOptions, holdings: Sequence[Holding]) -> tuple[tuple[Holding, ...], tuple[Plant, ...]]:
     """Make one to three workloads stall for hours while they hold their devices, each once.
 
-    The first stall always ends within the window; a second may last to the end of the world (still open).
+    The first stall always ends within the window; a second may last to the end of the world (still open). Where GPU
+    scrapes leave gaps, a stall of GPUs is planted all the same and true of no finding.
     """
     draw = stream(options.seed, "stalls")
     stalled = list(holdings)

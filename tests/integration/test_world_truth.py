@@ -128,3 +128,23 @@ def test_a_week_of_each_seed_is_conserved_with_cost_explorer_alone_and_true_with
     print(f"seed {seed}, Cost Explorer alone: {distances(case)}")
     assert_true(with_cur(case))
     print(f"seed {seed}, CUR: every row true; findings {truth.rows(case.ledger, truth.FOUND)}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seed", "interval", "idle_workloads"),
+    [
+        pytest.param(7, 300, 0, id="a stall of GPUs is unknown where scrapes leave gaps"),
+        pytest.param(2, 300, 2, id="stalls of Neuron devices are seen: a report covers its own period"),
+        pytest.param(2, 3600, 2, id="one report per hour"),
+    ],
+)
+def test_samples_far_apart_say_no_more_than_they_cover(
+    seed: int, interval: int, idle_workloads: int, room: Path, no_settings: None
+) -> None:
+    world = write_world(room, seed=seed, days=2, interval_seconds=interval)
+    ledger = Ledger(room / "ledger")
+    case = Case(world, ledger, ledger.ingest(world.landing))
+    ledger.publish()
+    assert_true(case)
+    assert len(truth.rows(ledger, "select * from mart_anomalies")) == idle_workloads

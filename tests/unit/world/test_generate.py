@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +13,13 @@ import pytest
 
 from pipeline.attribution import read_rules
 from pipeline.world import WorldOptions, generate
+
+ELSEWHERE = """
+import sys
+from pathlib import Path
+from pipeline.world import WorldOptions, generate
+generate(WorldOptions.from_json(sys.argv[1]), Path(sys.argv[2]))
+"""
 
 
 def _digests(out: Path) -> dict[str, str]:
@@ -19,13 +30,33 @@ def _digests(out: Path) -> dict[str, str]:
     }
 
 
-def test_the_same_options_give_the_same_bytes_and_another_seed_does_not(tmp_path: Path) -> None:
-    for name, seed in (("first", 5), ("again", 5), ("other", 6)):
-        generate(WorldOptions(seed, days=2, telemetry_days=1, interval_seconds=600), tmp_path / name)
+def _generate_elsewhere(options: WorldOptions, out: Path) -> None:
+    """Write a world in a process with other hashes and another time zone."""
+    env = {**os.environ, "PYTHONHASHSEED": "17", "TZ": "Asia/Tokyo"}
+    subprocess.run([sys.executable, "-c", ELSEWHERE, options.to_json(), str(out)], env=env, check=True)
+
+
+def test_the_same_options_give_the_same_bytes_in_any_process_and_another_seed_does_not(tmp_path: Path) -> None:
+    five, six = (WorldOptions(seed, days=2, telemetry_days=1, interval_seconds=600) for seed in (5, 6))
+    generate(five, tmp_path / "first")
+    _generate_elsewhere(five, tmp_path / "again")
+    generate(six, tmp_path / "other")
     first, again, other = (_digests(tmp_path / name) for name in ("first", "again", "other"))
     assert first == again
     assert len(first) > 50
     assert {name for name, digest in first.items() if digest in other.values()} == {"workloads.toml"}
+
+
+def test_telemetry_covers_the_last_days_alone_and_the_bill_all_of_them(written: Path) -> None:
+    folders = ("neuron_monitor", "dcgm")
+    stamps = {path.name.split(".")[0][-16:] for folder in folders for path in (written / "landing" / folder).iterdir()}
+    assert {stamp[:8] for stamp in stamps} == {"20261114"}
+    usage = pq.read_table(written / "truth" / "accelerator_usage_hourly.parquet")
+    hours: set[datetime] = set(usage["usage_hour_at"].to_pylist())
+    assert {hour.date() for hour in hours} == {date(2026, 11, 14)}
+    assert len(hours) == 24
+    bill = pq.read_table(written / "truth" / "bill_daily.parquet")
+    assert sorted(set(bill["usage_date"].to_pylist())) == [date(2026, 11, day) for day in range(8, 15)]
 
 
 def test_a_folder_with_another_world_is_refused(written: Path) -> None:

@@ -3,10 +3,11 @@ from __future__ import annotations
 from collections import defaultdict
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from pipeline.world import World, WorldOptions, simulate
-from pipeline.world.findings import IdleRun, idle_findings, idle_runs, spike_findings
+from pipeline.world.findings import IdleRun, idle_findings, idle_runs, spike_findings, unbroken
 from pipeline.world.truth import IDLE, UNATTRIBUTED, WORKLOAD, Truth, true_costs
 from pipeline.world.usage import DENOMINATOR, Usage, add_usage
 
@@ -105,6 +106,41 @@ def test_a_world_without_a_history_has_no_cost_spike(days: int) -> None:
     found, planted = _found_and_planted(WorldOptions(2, days=days))
     assert found == planted
     assert {rule for rule, *_ in found} == {"idle_while_paid"}
+
+
+@pytest.mark.parametrize(
+    ("at", "cover", "chosen", "runs"),
+    [
+        ([60, 120, 180], [60, 60, 60], [True, True, True], [[0, 1, 2]]),
+        ([60, 120, 180], [60, 60, 60], [True, False, True], [[0], [2]]),
+        ([30, 60, 120, 180], [30, 30, 60, 60], [False, True, True, True], [[1, 2, 3]]),
+        ([300, 600, 900], [60, 60, 60], [True, True, True], [[0], [1], [2]]),
+        ([60, 120, 420, 480], [60, 60, 60, 60], [True, True, True, True], [[0, 1], [2, 3]]),
+        ([60, 121, 181], [60, 60, 60], [True, True, True], [[0], [1, 2]]),
+        ([60, 120], [60, 60], [False, False], []),
+        ([], [], [], []),
+    ],
+)
+def test_a_run_breaks_at_another_sample_and_at_every_second_that_no_sample_covers(
+    at: list[int], cover: list[int], chosen: list[bool], runs: list[list[int]]
+) -> None:
+    found = unbroken(np.array(at, dtype=np.int64), np.array(cover, dtype=np.int64), np.array(chosen, dtype=bool))
+    assert [rows.tolist() for rows in found] == runs
+
+
+@pytest.mark.parametrize("interval", [90, 300])
+def test_beyond_two_dcgm_cadences_idleness_is_known_on_neuron_alone(interval: int) -> None:
+    options = WorldOptions(2, days=1, interval_seconds=interval)
+    world = simulate(options)
+    on_neuron = {
+        holding.owner.workload_id
+        for holdings in world.holdings.values()
+        for holding in holdings
+        if holding.node.spec.vendor == "neuron"
+    }
+    found, planted = _found_and_planted(options)
+    assert found == {plant for plant in planted if plant[1] in on_neuron}
+    assert 0 < len(found) < len(planted)
 
 
 @pytest.mark.slow
