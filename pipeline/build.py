@@ -14,6 +14,7 @@ from pipeline.failpoints import failpoint
 from pipeline.materialise import (
     compute_fresh,
     create_empty,
+    fits_fresh,
     fresh_differs_since,
     keep_fresh,
     replace_view,
@@ -238,10 +239,10 @@ def _build_whole(work: _Build, model: Model) -> None:
     before = work.states.get(model.name)
     is_changed = model.name not in work.tables or before is None or before.content_hash != state.content_hash
     if is_changed or is_new:
-        is_comparable = "valid_from_at" in model.columns and work.tables.get(model.name) == "table"
-        since = fresh_differs_since(work.conn, model) if is_comparable else None
+        fits = work.tables.get(model.name) == "table" and fits_fresh(work.conn, model)
+        since = fresh_differs_since(work.conn, model) if fits and "valid_from_at" in model.columns else None
         changed = [Window(since or ALL_TIME.start_at, ALL_TIME.end_at)] if is_changed else []
-        keep_fresh(work.conn, model)
+        keep_fresh(work.conn, model, fits=fits and not is_new)
         work.save(model, state, [ALL_TIME], changed)
 
 

@@ -31,9 +31,6 @@ def compute_fresh(conn: duckdb.DuckDBPyConnection, model: Model, select: str) ->
 
 def fresh_differs_since(conn: duckdb.DuckDBPyConnection, model: Model) -> datetime | None:
     """The earliest `valid_from_at` of a row that the computed rows and the table do not share; None where unknown."""
-    columns = "select column_name, data_type from duckdb_columns() where table_name = ? order by column_index"
-    if conn.execute(columns, [model.name]).fetchall() != conn.execute(columns, ["fresh_rows"]).fetchall():
-        return None
     rows = utc_rows(
         conn,
         "select bool_or(valid_from_at is null) as is_unknown, min(valid_from_at) as since from "
@@ -43,8 +40,17 @@ def fresh_differs_since(conn: duckdb.DuckDBPyConnection, model: Model) -> dateti
     return None if is_unknown or since is None else min(max(since, ALL_TIME.start_at), ALL_TIME.end_at - DAY)
 
 
-def keep_fresh(conn: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Put the computed rows into the model's place."""
+def fits_fresh(conn: duckdb.DuckDBPyConnection, model: Model) -> bool:
+    """The model's table has the columns of the computed rows."""
+    ours, fresh = (conn.sql(f"from {name}") for name in (model.name, "fresh_rows"))
+    return ours.columns == fresh.columns and ours.types == fresh.types
+
+
+def keep_fresh(conn: duckdb.DuckDBPyConnection, model: Model, *, fits: bool) -> None:
+    """Put the computed rows into the model's place: into its table where they fit, else into a new one."""
+    if fits:
+        conn.execute(f"delete from {model.name}; insert into {model.name} from fresh_rows; drop table fresh_rows")
+        return
     _drop(conn, model)
     conn.execute(f"create table {model.name} as select * from fresh_rows; drop table fresh_rows")
     _describe(conn, model, "table")

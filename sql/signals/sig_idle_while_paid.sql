@@ -21,11 +21,9 @@
 with data_ends as (
     select
         accelerator_id,
-        instance_id,
-        max(last_sample_at) as data_end_at,
-        max(max(last_sample_at)) over (partition by vendor_hint) as newest_at,
-    from int_accelerator_hours
-    group by accelerator_id, instance_id, vendor_hint
+        last_seen_at as data_end_at,
+        max(last_seen_at) over (partition by vendor) as newest_at,
+    from dim_accelerator
 ),
 
 marked as (
@@ -215,7 +213,7 @@ spans as (
         -- open while the idleness reaches the newest sample of a device that still reports
         coalesce(bool_or(run_end_at >= data_end_at and data_end_at >= newest_at - interval 15 minutes), false) as is_open,
     from episodes
-    left join data_ends using (accelerator_id, instance_id)
+    left join data_ends using (accelerator_id)
     group by workload_id, episode_number
 ),
 

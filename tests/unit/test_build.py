@@ -52,7 +52,7 @@ select hour_at, device, sum(watts * date_diff(
     'second', greatest(from_at, hour_at), least(to_at, hour_at + interval 1 hour)))::bigint as joules
 from hours where hour_at >= $start_at and hour_at < $end_at group by hour_at, device""",
     "intermediate/int_costs": """
-select hour_at, h.device, joules * max_by(price, valid_from_at) as cost
+select hour_at, h.device, joules * max_by(price, (valid_from_at, price)) as cost
 from int_hours as h join stg_prices as p on p.device = h.device and p.valid_from_at <= h.hour_at
 where hour_at >= $start_at and hour_at < $end_at group by hour_at, h.device, joules""",
     "intermediate/int_devices": """
