@@ -81,13 +81,16 @@ def _table(header: Header) -> Iterator[str]:
 
 def _facts(header: Header) -> Iterator[str]:
     yield f"grain: {', '.join(f'`{column}`' for column in header.grain) or 'none'}"
-    if header.window:
+    is_view = isinstance(header, Model) and header.is_view
+    if header.window and is_view:
+        yield f"a view, row by row; its time is `{header.window}`"
+    elif header.window:
         lookback = f", recomputed from {_span(header.lookback)} earlier" if header.lookback else ""
         yield f"replaced by windows of `{header.window}`{lookback}"
     if isinstance(header, Model):
         if header.inputs:
             yield f"reads {', '.join(f'[{name}](#{name})' for name in sorted(header.inputs))}"
-        if header.is_view:
+        if header.is_state:
             yield "a view of what the pipeline itself keeps; published as a table"
 
 

@@ -118,7 +118,11 @@ hour_costs as (
         instance_id,
         sum(effective_cost_usd) as effective_cost_usd,
     from fct_cost_allocated_hourly
-    where cost_source = 'cur' and instance_id <> '' and cost_class in ('workload', 'idle.unallocated', 'unattributed')
+    where
+        cost_source = 'cur'
+        and cost_class in ('workload', 'idle.unallocated', 'unattributed')
+        and (usage_hour_at, instance_id) in (select (s.usage_hour_at, s.instance_id) from stretches as s)
+        and instance_id <> ''
     group by usage_hour_at, instance_id
 ),
 
@@ -128,6 +132,7 @@ hour_weights as (
         instance_id,
         sum(weight_ns) as weight_ns,
     from int_hour_weights
+    where (usage_hour_at, instance_id) in (select (s.usage_hour_at, s.instance_id) from stretches as s)
     group by usage_hour_at, instance_id
 ),
 
@@ -201,6 +206,7 @@ teams as (
         workload_id,
         max(team) as team,
     from int_owner_workloads
+    where workload_id in (select e.workload_id from episodes as e)
     group by workload_id
 ),
 
