@@ -44,6 +44,9 @@ MEASURES: Final = (
 )
 XID_COUNT: Final = MEASURES.index("xid_errors_count")
 ENERGY: Final = MEASURES.index("total_energy_consumption")
+TEMPERATURES: Final = (MEASURES.index("gpu_temp"), MEASURES.index("memory_temp"))
+LOWEST_CELSIUS: Final = -273.0
+HIGHEST: Final = 2_000_000_000.0  # of every measure but the energy counter: what no GPU can reach in its unit
 FLOAT_BLANK: Final = 140_737_488_355_328.0
 INT32_BLANKS: Final = (2_147_483_632.0, 2_147_483_635.0)
 UNSTORED: Final = -1
@@ -144,6 +147,9 @@ class _Scrapes:
         self._count_unmapped(block.names[~stored], names)
         self._meet_devices(instants, identities)
         values = _without_sentinels(block.values, columns)
+        if (absurd := stored & _is_absurd(values, columns)).any():
+            self._reject_absurd(block.only(absurd), values[absurd], names)
+            values[absurd] = np.nan
         counted = stored & (columns == XID_COUNT) & ~np.isnan(values)
         if counted.any():
             self._add_xid_counts(instants[counted], identities[counted], block.label_sets[counted], values, counted)
@@ -165,6 +171,11 @@ class _Scrapes:
     def _reject_untimely(self, block: SampleBlock) -> None:
         for number, stamp in zip(block.lines.tolist(), block.timestamps.tolist(), strict=True):
             self._reject(Reject.of(number, "timestamp is not between 2010 and 2100", f"{stamp}"))
+
+    def _reject_absurd(self, block: SampleBlock, values: npt.NDArray[np.float64], names: list[str]) -> None:
+        """The sample's other measures stay: only this one is unknown."""
+        for line, name, value in zip(block.lines.tolist(), block.names.tolist(), values.tolist(), strict=True):
+            self._reject(Reject.of(line, "no GPU can have this value", f"{names[name]} {value:g}"))
 
     def _count_unmapped(self, names: Integers, known: list[str]) -> None:
         counts = np.bincount(names)
@@ -236,3 +247,10 @@ def _without_sentinels(values: npt.NDArray[np.float64], columns: Integers) -> np
     blank = ~np.isfinite(values) | (values >= FLOAT_BLANK)
     blank |= (values >= low) & (values <= high) & (columns != ENERGY)
     return np.where(blank, np.nan, values)
+
+
+def _is_absurd(values: npt.NDArray[np.float64], columns: Integers) -> npt.NDArray[np.bool_]:
+    """Negative where only a temperature may be, or beyond what any GPU reaches."""
+    lowest = np.where(np.isin(columns, TEMPERATURES), LOWEST_CELSIUS, 0.0)
+    absurd: npt.NDArray[np.bool_] = (values < lowest) | ((values > HIGHEST) & (columns != ENERGY))
+    return absurd

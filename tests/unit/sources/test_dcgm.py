@@ -279,3 +279,24 @@ def test_a_gpu_that_shows_only_metrics_we_do_not_store_was_seen_all_the_same(tmp
 def test_a_line_without_labels_before_any_gpu_was_met_is_counted_and_no_row(tmp_path: Path, seeds: Seeds) -> None:
     samples, devices, delivery = parse(tmp_path, seeds, "up 1\n")
     assert (samples, devices, delivery.unmapped["up"]) == ([], [], 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DCGM_FI_DEV_GPU_UTIL", "-1"),
+        ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "-0.5"),
+        ("DCGM_FI_DEV_POWER_USAGE", "1e13"),
+        ("DCGM_FI_DEV_FB_USED", "9e13"),
+        ("DCGM_FI_DEV_XID_ERRORS", "3e9"),
+        ("DCGM_FI_DEV_GPU_TEMP", "-300"),
+        ("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "-1"),
+    ],
+)
+def test_a_value_that_no_gpu_can_have_is_rejected_and_the_rest_of_the_sample_stays(
+    tmp_path: Path, seeds: Seeds, name: str, value: str
+) -> None:
+    samples, _, delivery = parse(tmp_path, seeds, line(name, value) + line("DCGM_FI_DEV_MEMORY_TEMP", -5))
+    assert [measured(row) for row in samples] == [{"memory_temp": -5.0}]
+    assert [(reject.line_number, reject.reason) for reject in delivery.rejects] == [(1, "no GPU can have this value")]
+    assert delivery.rejects[0].text.startswith(name)
