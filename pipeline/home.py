@@ -77,11 +77,17 @@ def split_by_kind(roots: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, .
     metrics: list[str] = []
     costs: list[str] = []
     for root in roots:
-        folder = Path(root)
-        children = sorted(folder.iterdir()) if not root.startswith("s3://") and folder.is_dir() else []
+        children = [] if root.startswith("s3://") else _children(Path(root))
         if not any(child.name in COST_FOLDERS for child in children):
             (costs if root.rstrip("/").rpartition("/")[2] in COST_FOLDERS else metrics).append(root)
             continue
         for child in children:
             (costs if child.name in COST_FOLDERS else metrics).append(str(child))
     return tuple(metrics), tuple(costs)
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError:  # the sweep meets it again, and names it
+        return []

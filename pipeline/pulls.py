@@ -1,14 +1,15 @@
-"""Which window a pull asks AWS for, and the landing of what comes back."""
+"""Which window a pull asks AWS for, and the landing of what comes back; a supplier that fails stops no other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import chain
 
 import duckdb
 
-from pipeline.landing import land
+from pipeline.errors import SourceError
+from pipeline.landing import LandingResult, land, unreachable
 from pipeline.settings import Settings
 from pipeline.sources import clients, cloudwatch, cost_explorer
 from pipeline.sources.aws_calls import ApiSpend
@@ -23,18 +24,36 @@ BETWEEN_BILLS = timedelta(hours=12)
 PREVIOUS_MONTH_SETTLES = timedelta(days=10)
 
 
+@dataclass
+class _Answers:
+    """What suppliers gave, and which of them failed."""
+
+    deliveries: list[ParsedDelivery] = field(default_factory=list)
+    unreachable: list[LandingResult] = field(default_factory=list)
+
+    def gather(self, place: str, source: str, fetched: Iterable[ParsedDelivery]) -> None:
+        """Keep what comes until the supplier fails; the next pass asks for the rest."""
+        try:
+            for delivery in fetched:
+                self.deliveries.append(delivery)
+        except SourceError as error:
+            self.unreachable.append(unreachable(place, source, error))
+
+
 def pull_cloudwatch(settings: Settings, now: datetime) -> Ingested:
-    """Neuron metrics of every configured region since the last pull, the last two hours again for late points."""
+    """Neuron metrics of every configured region since its own last point, the last two hours again for late points."""
+    answers, spend = _Answers(), cloudwatch.new_spend()
+    for region in settings.regions:
+        answers.gather(f"CloudWatch {region}", "cloudwatch", _metrics(settings, region, now, spend))
+    return _land(settings, answers, now, spend)
+
+
+def _metrics(settings: Settings, region: str, now: datetime, spend: ApiSpend) -> Iterator[ParsedDelivery]:
+    account = clients.account_id(region)
     with warehouse(settings) as conn:
-        window = metrics_window(_last_event(conn, "cloudwatch"), now)
-    account, spend = clients.account_id(settings.regions[0]), cloudwatch.new_spend()
-    fetched = chain.from_iterable(
-        cloudwatch.fetch(
-            clients.cloudwatch(region), window=window, account_id=account, region=region, now=now, spend=spend
-        )
-        for region in settings.regions
-    )
-    return _land(settings, fetched, now, spend)
+        window = metrics_window(_last_event(conn, account, region), now)
+    client = clients.cloudwatch(region)
+    yield from cloudwatch.fetch(client, window=window, account_id=account, region=region, now=now, spend=spend)
 
 
 def pull_cost_explorer(settings: Settings, now: datetime) -> Ingested:
@@ -44,16 +63,14 @@ def pull_cost_explorer(settings: Settings, now: datetime) -> Ingested:
     if last is not None and now - last < BETWEEN_BILLS:
         return Ingested()
     start, end = bill_window(now)
-    spend = cost_explorer.new_spend()
-    fetched = cost_explorer.fetch(
-        clients.cost_explorer(),
-        start=start,
-        end=end,
-        accounts=settings.cost_explorer_accounts or None,
-        now=now,
-        spend=spend,
-    )
-    return _land(settings, fetched, now, spend)
+    answers, spend = _Answers(), cost_explorer.new_spend()
+    answers.gather("Cost Explorer", "cost_explorer", _bills(settings, start, end, now, spend))
+    return _land(settings, answers, now, spend)
+
+
+def _bills(settings: Settings, start: date, end: date, now: datetime, spend: ApiSpend) -> Iterator[ParsedDelivery]:
+    client, accounts = clients.cost_explorer(), settings.cost_explorer_accounts or None
+    yield from cost_explorer.fetch(client, start=start, end=end, accounts=accounts, now=now, spend=spend)
 
 
 def metrics_window(last_event_at: datetime | None, now: datetime) -> Window:
@@ -68,13 +85,15 @@ def bill_window(now: datetime) -> tuple[date, date]:
     return start, now.date() if now.date() > start else start + timedelta(days=1)
 
 
-def _land(settings: Settings, fetched: Iterable[ParsedDelivery], now: datetime, spend: ApiSpend) -> Ingested:
-    """Fetch everything first: other writers must not wait for AWS."""
-    deliveries = list(fetched)
+def _land(settings: Settings, answers: _Answers, now: datetime, spend: ApiSpend) -> Ingested:
+    """Land what was fetched before: other writers must not wait for AWS."""
     with warehouse(settings) as conn:
-        return Ingested(tuple(land(conn, deliveries, arrived_at=now)), spent_usd=spend.usd)
+        landed = land(conn, answers.deliveries, arrived_at=now)
+    return Ingested((*landed, *answers.unreachable), spent_usd=spend.usd)
 
 
-def _last_event(conn: duckdb.DuckDBPyConnection, source: str) -> datetime | None:
-    last = scalar(conn, "select max(event_end_at) from raw_deliveries where source = ?", [source])
+def _last_event(conn: duckdb.DuckDBPyConnection, account_id: str, region: str) -> datetime | None:
+    """How far the points of one region reach: one that was down must not take another's word for it."""
+    pulled = f"cloudwatch://{account_id}/{region}/"
+    last = scalar(conn, "select max(event_end_at) from raw_deliveries where starts_with(object, ?)", [pulled])
     return last if isinstance(last, datetime) else None

@@ -145,7 +145,9 @@ def read_pages(
         spend.requests += 1
         spend.billed_units += 1
         operation = partial(client.get_cost_and_usage, **body)
-        answer: Mapping[str, Any] = call(operation, permission=PERMISSION, place=question.name, passing=passing)
+        answer: Mapping[str, Any] = call(
+            operation, permission=PERMISSION, place=question.name, passing=passing, holding="ResultsByTime"
+        )
         pages.append({"Request": body, **{key: answer[key] for key in answer if key != "ResponseMetadata"}})
         if not (token := answer.get("NextPageToken", "")):
             return pages

@@ -69,6 +69,24 @@ def test_a_refused_object_ends_with_one_and_the_good_one_lands(chipledger, tmp_p
     assert "1 known already" in out
 
 
+def test_a_pass_without_one_of_its_inboxes_still_publishes_and_ends_with_one(
+    chipledger, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "a-20261101T000000Z.prom").write_text(
+        'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",modelName="NVIDIA L4",Hostname="h"} 7\n', "utf-8"
+    )
+    monkeypatch.setenv("CHIPLEDGER_INBOX", f"{tmp_path / 'gone'},{inbox}")
+    code, out, _ = chipledger("run")
+    assert code == 1
+    assert f"{tmp_path / 'gone'} is neither a file nor a folder; give an existing path" in out
+    assert "1 landed" in out
+    assert all(f"{step}:" in out for step in ("build", "check", "detect", "publish", "notify"))
+    _, out, _ = chipledger("query", "select accelerator_id from dim_accelerator", "--json")
+    assert json.loads(out) == [{"accelerator_id": "GPU-1"}]
+
+
 def test_ingest_answers_in_json(chipledger, tmp_path: Path) -> None:
     path = tmp_path / "a-20261101T000000Z.prom"
     path.write_text('DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",modelName="NVIDIA L4",Hostname="h"} 7\n', "utf-8")

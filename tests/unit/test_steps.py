@@ -46,6 +46,15 @@ def test_words_of_an_ingest_name_what_was_refused_and_why() -> None:
     ]
 
 
+def test_a_source_that_names_itself_is_not_named_twice() -> None:
+    lost = LandingResult("s3://b/x", "", "unreachable", reason="s3://b/x cannot be listed: no; check its name")
+    assert steps.Ingested((lost,)).refused == [lost]
+    assert str(steps.Ingested((lost,))).splitlines() == [
+        "0 landed (0 rows), 0 known already, 1 source unreachable",
+        "  s3://b/x cannot be listed: no; check its name",
+    ]
+
+
 def test_the_sample_fleet_never_joins_real_deliveries(home: Path) -> None:
     values = settings.load(inbox=(str(drop(home.parent / "inbox")),))
     steps.ingest_metrics(values, values.clock())
