@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import duckdb
 
+from pipeline import asked
 from pipeline.errors import SourceError
 from pipeline.landing import LandingResult, land, unreachable
 from pipeline.settings import Settings
@@ -20,7 +21,6 @@ from pipeline.windows import Window
 
 FIRST_PULL = timedelta(hours=24)
 LATE_METRICS = timedelta(hours=2)
-BETWEEN_BILLS = timedelta(hours=12)
 PREVIOUS_MONTH_SETTLES = timedelta(days=10)
 
 
@@ -57,20 +57,37 @@ def _metrics(settings: Settings, region: str, now: datetime, spend: ApiSpend) ->
 
 
 def pull_cost_explorer(settings: Settings, now: datetime) -> Ingested:
-    """The bill of this month (and of the last one while it still moves), at most twice a day: AWS charges requests."""
+    """The bill of this month, and of the last one while it still moves.
+
+    AWS charges requests: what it answered within `cost_explorer_interval_hours` is not asked again, whatever it said.
+    """
+    since = now - timedelta(hours=settings.cost_explorer_interval_hours)
     with warehouse(settings) as conn:
-        last = scalar(conn, "select max(arrived_at) from raw_deliveries where source = 'cost_explorer'")
-    if last is not None and now - last < BETWEEN_BILLS:
-        return Ingested()
-    start, end = bill_window(now)
+        known = asked.answered_since(conn, since, now)
     answers, spend = _Answers(), cost_explorer.new_spend()
-    answers.gather("Cost Explorer", "cost_explorer", _bills(settings, start, end, now, spend))
-    return _land(settings, answers, now, spend)
+    said: dict[str, str] = {}
+    answers.gather("Cost Explorer", "cost_explorer", _bills(settings, known, said, now, spend))
+    said |= {delivery.info.object: "" for delivery in answers.deliveries}
+    ingested = _land(settings, answers, now, spend)
+    if said:
+        with warehouse(settings) as conn:
+            asked.remember(conn, said, now)
+    return ingested
 
 
-def _bills(settings: Settings, start: date, end: date, now: datetime, spend: ApiSpend) -> Iterator[ParsedDelivery]:
-    client, accounts = clients.cost_explorer(), settings.cost_explorer_accounts or None
-    yield from cost_explorer.fetch(client, start=start, end=end, accounts=accounts, now=now, spend=spend)
+def _bills(
+    settings: Settings, known: Mapping[str, str], said: dict[str, str], now: datetime, spend: ApiSpend
+) -> Iterator[ParsedDelivery]:
+    """The bills of the accounts that have not answered lately; a list of accounts asked for is noted in `said`."""
+    start, end = bill_window(now)
+    client, accounts = clients.cost_explorer(), settings.cost_explorer_accounts
+    if not accounts:
+        whole = cost_explorer.bill_name(start, end)
+        if whole not in known:
+            said[whole] = ",".join(cost_explorer.list_accounts(client, start=start, end=end, spend=spend))
+        accounts = tuple(filter(None, {**known, **said}[whole].split(",")))
+    due = [account for account in accounts if cost_explorer.bill_name(start, end, account) not in known]
+    yield from cost_explorer.fetch(client, start=start, end=end, accounts=due, now=now, spend=spend)
 
 
 def metrics_window(last_event_at: datetime | None, now: datetime) -> Window:

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     regions: Listed = Field((), description="AWS regions whose CloudWatch Neuron metrics are pulled; none = not pulled")
     cost_explorer: bool = Field(False, description="pull Cost Explorer (0.01 USD per request)")
     cost_explorer_accounts: Listed = Field((), description="accounts to pull; none = every linked account")
+    cost_explorer_interval_hours: float = Field(
+        6.0, gt=0, le=744, description="how long an answered bill is not asked for again"
+    )
     slack_channel: str = Field("", description="channel for alerts")
     slack_base_url: str = Field("https://slack.com/api/", description="Slack Web API")
     slack_token: SecretStr = Field(

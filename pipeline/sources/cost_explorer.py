@@ -76,8 +76,13 @@ class Question:
 
     @property
     def name(self) -> str:
-        """Object name of the delivery, `cost-explorer://<account>/<start>/<end>`."""
-        return f"cost-explorer://{self.account_id or 'all'}/{self.start}/{self.end}"
+        """Object name of the delivery."""
+        return bill_name(self.start, self.end, self.account_id)
+
+
+def bill_name(start: date, end: date, account_id: str = "") -> str:
+    """`cost-explorer://<account>/<start>/<end>`; without an account, the list of accounts."""
+    return f"cost-explorer://{account_id or 'all'}/{start}/{end}"
 
 
 def new_spend() -> ApiSpend:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +18,7 @@ from pipeline.errors import SourceError
 from pipeline.pulls import bill_window, metrics_window
 from pipeline.sources.aws_calls import ApiSpend
 from pipeline.sources.base import DeliveryInfo, ParsedDelivery
+from pipeline.sources.cost_explorer import bill_name
 from pipeline.windows import Window
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -152,3 +153,81 @@ def answering(text: str) -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+class Meter:
+    """Cost Explorer that bills what it is asked; an account in `down` fails."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *accounts: str) -> None:
+        self.accounts, self.asked, self.down = list(accounts), list[str](), set[str]()
+        monkeypatch.setattr(pulls.clients, "cost_explorer", lambda: None)
+        monkeypatch.setattr(pulls.cost_explorer, "list_accounts", self.list_accounts)
+        monkeypatch.setattr(pulls.cost_explorer, "fetch", self.fetch)
+
+    def list_accounts(self, _: object, **__: object) -> list[str]:
+        self.asked.append("all")
+        return self.accounts
+
+    def fetch(
+        self, _: object, *, start: date, end: date, accounts: Sequence[str], now: datetime, **__: object
+    ) -> Iterator[ParsedDelivery]:
+        for account in accounts:
+            self.asked.append(account)
+            if account in self.down:
+                raise SourceError(f"Cost Explorer {account}: throttled; run again later")
+            name = bill_name(start, end, account)
+            yield ParsedDelivery(DeliveryInfo("cost_explorer", name, account, now, False, now), iter(()))
+
+    def asked_by(self, values: settings.Settings, now: datetime) -> list[str]:
+        self.asked.clear()
+        pulls.pull_cost_explorer(values, now)
+        return self.asked
+
+
+def test_an_answered_bill_is_not_paid_for_again_within_six_hours(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, meter = settings.load(), Meter(monkeypatch, "1", "2")
+    assert meter.asked_by(values, NOW) == ["all", "1", "2"]
+    assert meter.asked_by(values, NOW + timedelta(hours=5, minutes=59)) == []
+    assert meter.asked_by(values, NOW + timedelta(hours=6)) == ["all", "1", "2"]
+
+
+def test_an_answer_that_brought_nothing_is_an_answer(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, meter = settings.load(), Meter(monkeypatch)
+    assert meter.asked_by(values, NOW) == ["all"]
+    assert meter.asked_by(values, NOW + timedelta(minutes=10)) == []
+
+
+def test_only_the_question_that_failed_is_asked_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, meter = settings.load(), Meter(monkeypatch, "1", "2", "3")
+    meter.down.add("2")
+    assert meter.asked_by(values, NOW) == ["all", "1", "2"]
+    meter.down.clear()
+    assert meter.asked_by(values, NOW + timedelta(minutes=10)) == ["2", "3"]
+    assert meter.asked_by(values, NOW + timedelta(minutes=20)) == []
+
+
+def test_other_days_other_accounts_and_a_clock_turned_back_are_other_questions(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, meter = settings.load(cost_explorer_accounts=("1",)), Meter(monkeypatch)
+    late = datetime(2026, 11, 18, 23, tzinfo=UTC)
+    assert meter.asked_by(values, late) == ["1"]
+    assert meter.asked_by(values, late + timedelta(hours=2)) == ["1"]
+    assert meter.asked_by(settings.load(cost_explorer_accounts=("1", "2")), late + timedelta(hours=3)) == ["2"]
+    assert meter.asked_by(values, late - timedelta(hours=1)) == ["1"]
+
+
+def test_the_waiting_time_is_a_setting(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_COST_EXPLORER_INTERVAL_HOURS", "1")
+    values, meter = settings.load(), Meter(monkeypatch, "1")
+    assert meter.asked_by(values, NOW) == ["all", "1"]
+    assert meter.asked_by(values, NOW + timedelta(hours=1)) == ["all", "1"]
+
+
+def test_bills_that_came_as_files_do_not_keep_the_pull_from_asking(
+    home: Path, small_files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, meter = settings.load(inbox=(str(small_files.folder),)), Meter(monkeypatch, "1")
+    small_files.cost_page("444455556666-20261003T000000Z.json")
+    assert steps.ingest_costs(values, NOW).count("landed") == 1
+    assert meter.asked_by(values, NOW) == ["all", "1"]
