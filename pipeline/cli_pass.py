@@ -31,16 +31,16 @@ def run(
 ) -> None:
     """One whole pass: sweep, ingest, build, check, detect, publish, notify. A pass without news changes nothing."""
     from pipeline import settings, steps
+    from pipeline.sample import Sample, refuse_plain_run
 
     started = time.perf_counter()
     values = settings.load()
     if sample:
-        from pipeline.sample import Sample
-
         fleet = Sample(values.place.sample)
         _write_sample(values, fleet)
         values = fleet.settings(values)
     else:
+        refuse_plain_run(values.place)
         steps.require_sources(values)
     is_clean = _through_dags(values) if airflow else _through_steps(values)
     from pipeline.cli_summary import show_summary

@@ -19,7 +19,7 @@ from pipeline import attribution, checks
 from pipeline import build as builder
 from pipeline import publish as publisher
 from pipeline.errors import UsageError
-from pipeline.home import split_by_kind
+from pipeline.home import refuse_strangers, split_by_kind
 from pipeline.landing import LandingResult
 from pipeline.models import Models, load_models
 from pipeline.settings import Settings
@@ -122,8 +122,7 @@ def warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def sweep_roots(settings: Settings) -> tuple[str, ...]:
     """What is swept: the configured inbox, and the home's landing folder where something lies in it."""
-    landing = settings.place.landing
-    own = (str(landing),) if landing.is_dir() and any(landing.iterdir()) else ()
+    own = (str(settings.place.landing),) if settings.place.has_arrivals else ()
     return (*settings.inbox, *own)
 
 
@@ -142,6 +141,7 @@ def ingest_metrics(settings: Settings, now: datetime, on_object: OnObject | None
     from pipeline.pulls import pull_cloudwatch
 
     roots, _ = split_by_kind(sweep_roots(settings))
+    refuse_strangers(settings.place, [f"CloudWatch of {region}" for region in settings.regions])
     swept = ingest(settings, roots, now, on_object=on_object)
     return swept + pull_cloudwatch(settings, now) if settings.regions else swept
 
@@ -151,6 +151,7 @@ def ingest_costs(settings: Settings, now: datetime, on_object: OnObject | None =
     from pipeline.pulls import pull_cost_explorer
 
     _, roots = split_by_kind(sweep_roots(settings))
+    refuse_strangers(settings.place, ["Cost Explorer"] if settings.cost_explorer else [])
     swept = ingest(settings, roots, now, on_object=on_object)
     return swept + pull_cost_explorer(settings, now) if settings.cost_explorer else swept
 
@@ -162,9 +163,13 @@ def ingest(
     options: IngestOptions | None = None,
     on_object: OnObject | None = None,
 ) -> Ingested:
-    """Land every object under the given paths or s3:// prefixes; `now` is when they arrived."""
+    """Land every object under the given paths or s3:// prefixes; `now` is when they arrived.
+
+    Raises UsageError in the home of the sample fleet, for whatever is not part of it.
+    """
     if not roots:
         return Ingested()
+    refuse_strangers(settings.place, roots)
     from pipeline.sources.base import IngestOptions
     from pipeline.sweep import sweep
 
