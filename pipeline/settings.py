@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,13 +26,16 @@ from pipeline.errors import UsageError
 from pipeline.home import Home
 
 CONFIG_FILE = "chipledger.toml"
+PREFIX = "CHIPLEDGER_"
+# names that are no settings: read here, by the command line's tests, and by docker-compose.yml
+OTHER_NAMES = frozenset({"CHIPLEDGER_CONFIG", "CHIPLEDGER_FAILPOINT", "CHIPLEDGER_POSTGRES_PASSWORD"})
 Listed = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
     """Every setting, with its default. Secrets come from the environment alone."""
 
-    model_config = SettingsConfigDict(env_prefix="CHIPLEDGER_", frozen=True, extra="forbid", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)
 
     home: Path = Field(Path("ledger"), description="folder of this ledger")
     now: datetime | None = Field(None, description="fixes the clock (ISO 8601, UTC where no offset is given)")
@@ -119,6 +124,7 @@ def parse_time(text: str, what: str) -> datetime:
 
 def load(**overrides: Any) -> Settings:
     """Read all settings once; raises UsageError naming each wrong one and where it came from."""
+    _refuse_unknown_names(os.environ)
     _refuse_secrets_in_file()
     try:
         return Settings(**overrides)
@@ -127,6 +133,24 @@ def load(**overrides: Any) -> Settings:
         raise UsageError(f"settings: {lines} (read from CHIPLEDGER_* and {_config_path()})") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{_config_path()}: not valid TOML: {error}") from error
+
+
+def known_names() -> frozenset[str]:
+    """Every name in the environment that means something here."""
+    fields = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields if name != "slack_token"}
+    return OTHER_NAMES | fields | {"SLACK_BOT_TOKEN"}
+
+
+def _refuse_unknown_names(environment: Iterable[str]) -> None:
+    """A misspelt setting would be as good as unset; compared without the prefix, so that SLACK_BOT_TOKEN is found."""
+    short = {name.removeprefix(PREFIX): name for name in known_names()}
+    given = {name.upper().removeprefix(PREFIX): name for name in environment if name.upper().startswith(PREFIX)}
+    hints = []
+    for unknown in sorted(given.keys() - (short.keys() - {"SLACK_BOT_TOKEN"})):
+        near = get_close_matches(unknown, short, n=1, cutoff=0.0)[0]
+        hints.append(f"{given[unknown]} is no setting; did you mean {short[near]}?")
+    if hints:
+        raise UsageError(f"environment: {' '.join(hints)} Rename or unset it; docs/operate.md lists all settings")
 
 
 def _config_path() -> Path:

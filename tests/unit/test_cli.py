@@ -53,6 +53,13 @@ def test_run_without_a_source_is_a_usage_error_that_names_the_settings(chipledge
     assert "chipledger run --sample" in err
 
 
+def test_a_misspelt_setting_ends_with_two(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_INBOKS", "exports")
+    code, _, err = chipledger("build")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "CHIPLEDGER_INBOKS is no setting; did you mean CHIPLEDGER_INBOX?" in err
+
+
 def test_a_refused_object_ends_with_one_and_the_good_one_lands(chipledger, tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()

@@ -47,6 +47,36 @@ def test_a_misspelt_key_in_the_file_is_refused(home: Path) -> None:
         settings.load()
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("CHIPLEDGER_INBOXES", "CHIPLEDGER_INBOX"),
+        ("CHIPLEDGER_COSTEXPLORER", "CHIPLEDGER_COST_EXPLORER"),
+        ("CHIPLEDGER_REGION", "CHIPLEDGER_REGIONS"),
+        ("chipledger_hom", "CHIPLEDGER_HOME"),
+        ("CHIPLEDGER_SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN"),
+        ("CHIPLEDGER_SLACK_TOKEN", "SLACK_BOT_TOKEN"),
+    ],
+)
+def test_a_misspelt_name_in_the_environment_is_answered_with_the_nearest(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "sesame")
+    with pytest.raises(UsageError, match=rf"{name} is no setting; did you mean {meant}\?") as caught:
+        settings.load()
+    assert "sesame" not in str(caught.value)
+
+
+def test_every_known_name_is_taken(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in settings.OTHER_NAMES - {"CHIPLEDGER_CONFIG"}:
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("CHIPLEDGER_CONFIG", "elsewhere.toml")
+    monkeypatch.setenv("chipledger_threads", "3")
+    for name, value in settings.load(slack_channel="C1").as_environment().items():
+        monkeypatch.setenv(name, value)
+    assert (settings.load().threads, settings.load().slack_channel) == (3, "C1")
+
+
 def test_broken_toml_names_the_file(home: Path) -> None:
     Path("chipledger.toml").write_text("inbox = [", "utf-8")
     with pytest.raises(UsageError, match=r"chipledger\.toml: not valid TOML"):
