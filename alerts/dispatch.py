@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from alerts.ledger import Ledger, lease
+from alerts.ledger import Ledger, lease, opened
 from alerts.outbox import Outbox
 from alerts.report import NotifyReport, line_of, with_standing
 from alerts.schema import Row, Thread
@@ -68,8 +68,7 @@ def notify(
     outbox = Outbox(outbox_dir)
     transport: Transport = Slack(slack) if slack and slack.token and slack.channel else outbox
     clock = Clock(now, sleep, max_seconds)
-    ledger = Ledger(state_path, transport.route)
-    try:
+    with opened(state_path, transport.route) as ledger:
         if dry_run:
             rehearse = partial(ledger.rehearse, target=transport.target, data_through_at=data_through_at)
             skipped, rows = rehearse(findings, judged=judged)
@@ -84,8 +83,6 @@ def notify(
                 done = NotifyReport(transport.told, skipped=len(findings), problem=busy)
                 return with_standing(done, ledger.not_sent())
             clock.wait(LEASE_POLL_SECONDS)
-    finally:
-        ledger.close()
 
 
 class _Pass:

@@ -6,6 +6,7 @@ Order: CHIPLEDGER_* variables, then chipledger.toml in the current folder (or CH
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ from pipeline.home import Home
 
 CONFIG_FILE = "chipledger.toml"
 PREFIX = "CHIPLEDGER_"
+MEMORY_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B|%)", re.IGNORECASE)  # what DuckDB takes
+WHOLE_PERCENT = 100
 # names that are no settings: read here, by the command line's tests, and by docker-compose.yml
 OTHER_NAMES = frozenset({"CHIPLEDGER_CONFIG", "CHIPLEDGER_FAILPOINT", "CHIPLEDGER_POSTGRES_PASSWORD"})
 Listed = Annotated[tuple[str, ...], NoDecode]
@@ -67,6 +70,16 @@ class Settings(BaseSettings):
     @classmethod
     def _utc(cls, value: datetime | None) -> datetime | None:
         return None if value is None else as_utc(value)
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _amount_of_memory(cls, value: str) -> str:
+        amount = MEMORY_AMOUNT.fullmatch(value.strip())
+        if not amount or not float(amount[1]) or (amount[2] == "%" and float(amount[1]) > WHOLE_PERCENT):
+            raise ValueError(
+                f"{value!r} is no amount of memory; set CHIPLEDGER_MEMORY_LIMIT to one like 2GB, 500MB or 80%"
+            )
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -198,6 +198,22 @@ def test_notify_fails_aloud_where_slack_cannot_be_reached(chipledger, monkeypatc
     assert (code, "messages wait for the next pass" in out) == (1, True)
 
 
+@pytest.mark.parametrize("damage", [b"not a database" * 1000, b"SQLite format 3\0" + bytes(4080)])
+def test_a_damaged_alert_ledger_is_one_sentence_that_names_it(chipledger, home: Path, damage: bytes) -> None:
+    chipledger("build")
+    (home / "state" / "alerts.db").write_bytes(damage)
+    code, _, err = chipledger("notify")
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"alert ledger {home / 'state' / 'alerts.db'}: " in err
+    assert "restore it from a backup, or move it away" in err
+
+
+def test_too_little_memory_is_one_sentence_that_names_the_setting(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_MEMORY_LIMIT", "10KB")
+    code, _, err = chipledger("build")
+    assert (code, err.count("\n"), "raise CHIPLEDGER_MEMORY_LIMIT" in err) == (1, 1, True)
+
+
 def test_a_closed_finding_is_shown_with_its_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

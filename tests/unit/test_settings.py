@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import settings
+from pipeline import settings, steps
 from pipeline.errors import UsageError
 
 
@@ -39,6 +39,25 @@ def test_a_wrong_value_is_named_with_its_setting(home: Path, monkeypatch: pytest
     monkeypatch.setenv("CHIPLEDGER_THREADS", "many")
     with pytest.raises(UsageError, match=r"threads.*integer"):
         settings.load()
+
+
+@pytest.mark.parametrize("amount", ["lots", "", "2", "0GB", "-1GB", "2GBx", "150%", "0%", "1,5GB"])
+def test_a_nonsense_amount_of_memory_is_answered_with_one_that_works(
+    home: Path, monkeypatch: pytest.MonkeyPatch, amount: str
+) -> None:
+    monkeypatch.setenv("CHIPLEDGER_MEMORY_LIMIT", amount)
+    with pytest.raises(UsageError, match=r"memory_limit: .*set CHIPLEDGER_MEMORY_LIMIT to one like 2GB") as caught:
+        settings.load()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("amount", ["2GB", "500mb", "1.5 GiB", "80%", " 100MB "])
+def test_an_amount_of_memory_that_is_taken_opens_a_warehouse(
+    home: Path, monkeypatch: pytest.MonkeyPatch, amount: str
+) -> None:
+    monkeypatch.setenv("CHIPLEDGER_MEMORY_LIMIT", amount)
+    with steps.warehouse(settings.load()) as conn:
+        assert conn.execute("select 1").fetchall() == [(1,)]
 
 
 def test_a_misspelt_key_in_the_file_is_refused(home: Path) -> None:
