@@ -179,6 +179,16 @@ def test_the_doctor_names_files_that_do_not_open(chipledger, home: Path) -> None
     assert (code, err.count("\n")) == (1, 1)
 
 
+@pytest.mark.parametrize(("hours", "told"), [("6", "120 requests a month, 1.20 USD"), ("48", "30 requests")])
+def test_the_doctor_predicts_what_the_bill_s_pulls_cost(
+    chipledger, monkeypatch: pytest.MonkeyPatch, hours: str, told: str
+) -> None:
+    monkeypatch.setenv("CHIPLEDGER_COST_EXPLORER", "true")
+    monkeypatch.setenv("CHIPLEDGER_COST_EXPLORER_INTERVAL_HOURS", hours)
+    _, out, _ = chipledger("doctor")
+    assert told in out
+
+
 def test_the_doctor_sees_half_a_slack(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
     _, out, _ = chipledger("doctor", "--json")
