@@ -48,7 +48,7 @@ def blocks(message: Message) -> list[Block]:
     """At most 14 blocks; mrkdwn only where we write the format ourselves."""
     parts: list[Block] = [_header(message.headline)]
     if message.money:
-        parts.append(_section(f"*{safe(message.money.replace('*', ''), SECTION_LIMIT - 2)}*"))
+        parts.append(_section(f"*{safe(message.money.replace('*', ''), SECTION_LIMIT - 2) or '-'}*"))
     if message.facts:
         parts.append({"type": "section", "fields": [_field(fact) for fact in message.facts[:FIELDS]]})
     parts += _evidence(message)
@@ -61,7 +61,7 @@ def blocks(message: Message) -> list[Block]:
     if message.reproduce_sql:
         parts.append(_code(message.reproduce_sql))
     if message.footer:
-        text = safe(" · ".join(message.footer), CONTEXT_LIMIT)
+        text = safe(" · ".join(message.footer), CONTEXT_LIMIT) or "-"
         parts.append({"type": "context", "elements": [{"type": "plain_text", "text": text, "emoji": False}]})
     return parts
 
@@ -75,7 +75,7 @@ def _section(mrkdwn: str) -> Block:
 
 
 def _literal(text: str) -> Block:
-    cut = safe(text, SECTION_LIMIT, keep_lines=True)
+    cut = safe(text, SECTION_LIMIT, keep_lines=True) or "-"  # Slack refuses an empty text
     return {"type": "section", "text": {"type": "plain_text", "text": cut, "emoji": False}}
 
 
@@ -95,6 +95,6 @@ def _evidence(message: Message) -> list[Block]:
     if not message.evidence:
         return []
     bullets = [f"• {safe(line, LINE_LIMIT)}" for line in message.evidence]
-    title = [safe(message.evidence_title, LINE_LIMIT)] if message.evidence_title else []
-    packed = pack([*title, *bullets], SECTION_LIMIT)[:EVIDENCE_SECTIONS]
+    title = safe(message.evidence_title, LINE_LIMIT)
+    packed = pack([*([title] if title else []), *bullets], SECTION_LIMIT)[:EVIDENCE_SECTIONS]
     return [{"type": "section", "text": {"type": "plain_text", "text": text, "emoji": False}} for text in packed]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from alerts.ledger import Ledger, lease
+from alerts.ledger import Ledger, lease, opened
 from alerts.outbox import Outbox
+from alerts.report import NotifyReport, line_of, with_standing
 from alerts.schema import Row, Thread
 from alerts.signal import Finding
 from alerts.slack import Slack, SlackSettings
@@ -22,43 +23,6 @@ LEASE_POLL_SECONDS = 0.5
 HTTP_DATE_SECONDS = 1.0
 TRIES_PER_MESSAGE = 5
 REFUSED = (Result.CHANNEL_BAD, Result.AUTH_BAD)
-
-
-@dataclass(frozen=True)
-class Line:
-    """One message that has not surely arrived, for people to see."""
-
-    outbox_id: str
-    transition: str
-    state: str
-    text: str
-    error: str
-
-
-@dataclass(frozen=True)
-class NotifyReport:
-    """What a pass did (`sent` messages, `edited` parents, `skipped` findings without news) and what stands after it.
-
-    `held` counts messages with an unknown outcome, `pending` those surely not sent, `dead` those refused for good.
-    `problem` says why the pass ended early, in one sentence with the next step; empty if all is well.
-    """
-
-    sent: int = 0
-    edited: int = 0
-    held: int = 0
-    pending: int = 0
-    dead: int = 0
-    skipped: int = 0
-    problem: str = ""
-    lines: tuple[Line, ...] = ()
-
-    def __str__(self) -> str:
-        """One line for a terminal."""
-        counts = {"held": self.held, "pending": self.pending, "dead": self.dead, "edited": self.edited}
-        rest = "".join(f", {count} {name}" for name, count in counts.items() if count)
-        return f"{self.sent} sent{rest}, {self.skipped} findings without news" + (
-            f": {self.problem}" if self.problem else ""
-        )
 
 
 class Clock:
@@ -104,22 +68,21 @@ def notify(
     outbox = Outbox(outbox_dir)
     transport: Transport = Slack(slack) if slack and slack.token and slack.channel else outbox
     clock = Clock(now, sleep, max_seconds)
-    ledger = Ledger(state_path, transport.route)
-    try:
+    with opened(state_path, transport.route) as ledger:
         if dry_run:
             rehearse = partial(ledger.rehearse, target=transport.target, data_through_at=data_through_at)
             skipped, rows = rehearse(findings, judged=judged)
-            return NotifyReport(pending=len(rows), skipped=skipped, lines=tuple(map(_line, rows)))
+            lines = tuple(map(line_of, rows))
+            return NotifyReport(transport.told, pending=len(rows), skipped=skipped, lines=lines, dry_run=True)
         while True:
             with lease(state_path) as mine:
                 if mine:
                     return _Pass(ledger, transport, outbox, clock, data_through_at).run(findings, judged)
             if not clock.allows(LEASE_POLL_SECONDS):
                 busy = f"another dispatcher holds {state_path.with_suffix('.lock')}; it delivers, or run notify again"
-                return _report(ledger, NotifyReport(skipped=len(findings), problem=busy))
+                done = NotifyReport(transport.told, skipped=len(findings), problem=busy)
+                return with_standing(done, ledger.not_sent())
             clock.wait(LEASE_POLL_SECONDS)
-    finally:
-        ledger.close()
 
 
 class _Pass:
@@ -146,9 +109,10 @@ class _Pass:
             if wait is None or not self.clock.allows(wait):
                 break
             self.clock.wait(wait)
-        return _report(
-            self.ledger, NotifyReport(sent=self.sent, edited=self.edited, skipped=skipped, problem=self.problem)
+        done = NotifyReport(
+            self.transport.told, sent=self.sent, edited=self.edited, skipped=skipped, problem=self.problem
         )
+        return with_standing(done, self.ledger.not_sent())
 
     def _reachable(self) -> bool:
         """Probe, and date what is unknown by the channel's clock."""
@@ -332,16 +296,3 @@ def _first_of_each_thread(queue: Sequence[Row]) -> list[Row]:
 def _envelope(row: Row) -> Envelope:
     subject = row.file_name.removesuffix(".json").rpartition(f"-{row.transition}")[0]
     return Envelope(row.outbox_id, row.transition, row.file_name, row.message, subject)
-
-
-def _line(row: Row) -> Line:
-    return Line(row.outbox_id, row.transition, row.state, row.message.headline, row.error)
-
-
-def _report(ledger: Ledger, done: NotifyReport) -> NotifyReport:
-    rows = ledger.not_sent()
-    states = [row.state for row in rows]
-    held = states.count("unknown") + states.count("held") + states.count("sending")
-    return replace(
-        done, held=held, pending=states.count("pending"), dead=states.count("dead"), lines=tuple(map(_line, rows))
-    )

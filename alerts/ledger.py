@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Select, func, select, update
 
 from alerts.reconcile import Reconciliation
-from alerts.schema import OUTBOX, THREADS, Row, Thread, open_engine, row_of, thread_of
+from alerts.schema import OUTBOX, THREADS, Row, Thread, naming_damage, open_engine, row_of, thread_of
 from alerts.signal import Finding
 from pipeline import failpoints
 
@@ -34,6 +34,17 @@ def lease(state_path: Path) -> Iterator[bool]:
             yield False
             return
         yield True
+
+
+@contextmanager
+def opened(path: Path, route: str) -> Iterator[Ledger]:
+    """The ledger while it is needed; raises LedgerBroken where it cannot be used."""
+    with naming_damage(path):
+        ledger = Ledger(path, route)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
 
 
 class Ledger:

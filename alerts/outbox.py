@@ -21,6 +21,7 @@ class Outbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.told = f"written to {folder}"
 
     def probe(self) -> Outcome:
         """Make the folder; a disk that refuses raises OSError."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from alerts.routing import Planned, Told, edit_key, outbox_id, plan, standing, successors, thread_message
-from alerts.schema import INCIDENTS, OUTBOX, THREADS, TRANSITIONS
+from alerts.schema import INCIDENTS, OUTBOX, THREADS, TRANSITIONS, kept
 from alerts.signal import Finding
 
 KEPT_OVER_A_NEW_PLAN = ("attempts", "first_attempt_at", "last_attempt_at", "server_since", "error")
@@ -67,7 +67,7 @@ class Reconciliation:
             INCIDENTS.c.route == self.route
         )
         return {
-            finding_id: Told(Finding.from_json(finding), thread_id, *last[finding_id])
+            finding_id: Told(kept(Finding.from_json, finding), thread_id, *kept(last.__getitem__, finding_id))
             for finding_id, finding, thread_id in self.conn.execute(incidents)
         }
 

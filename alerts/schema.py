@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     Column,
@@ -20,10 +23,16 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from alerts.message import Message
+from pipeline.errors import LedgerBroken
+
+Kept = TypeVar("Kept")
 
 BUSY_SECONDS = 30
+# how SQLite names what ails the file's surroundings, not its content
+AROUND = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PERM", "SQLITE_READONLY")
 
 TABLES = MetaData()
 OUTBOX = Table(
@@ -127,6 +136,32 @@ def open_engine(path: Path) -> Engine:
     return engine
 
 
+class DamagedRow(Exception):
+    """A row of the ledger does not hold what was written."""
+
+
+@contextmanager
+def naming_damage(path: Path) -> Iterator[None]:
+    """Turn what a damaged or refusing ledger raises into LedgerBroken: the file, the reason, the next step."""
+    try:
+        yield
+    except (SQLAlchemyError, UnicodeDecodeError, DamagedRow) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        mend = "restore it from a backup, or move it away (people are then told again what is open)"
+        if isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorname", "").startswith(AROUND):
+            mend = "let its holder finish, make it writable, or free space there"
+        reason = str(cause).partition("\n")[0][:200]
+        raise LedgerBroken(f"alert ledger {path}: {reason}; {mend}, then: chipledger notify") from error
+
+
+def kept(parse: Callable[[str], Kept], text: str) -> Kept:
+    """What the ledger keeps as JSON; DamagedRow where it is not what was written."""
+    try:
+        return parse(text)
+    except (ValueError, TypeError, LookupError) as error:
+        raise DamagedRow(f"a row in it cannot be read ({type(error).__name__})") from error
+
+
 def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late; ours is below
     cursor = connection.cursor()
@@ -148,7 +183,7 @@ def row_of(found: RowMapping) -> Row:
         loud=bool(found["loud"]),
         transition=found["transition"],
         file_name=found["file_name"],
-        message=Message.from_json(found["message"]),
+        message=kept(Message.from_json, found["message"]),
         edit_key=found["edit_key"],
         state=found["state"],
         channel=found["channel"],
@@ -166,7 +201,7 @@ def thread_of(found: RowMapping) -> Thread:
         channel=found["channel"],
         ts=found["ts"],
         anchor_id=found["anchor_id"],
-        message=Message.from_json(found["message"]),
+        message=kept(Message.from_json, found["message"]),
         edit_key=found["edit_key"],
         delivered_key=found["delivered_key"],
     )

@@ -78,6 +78,7 @@ class Slack:
 
     def __init__(self, settings: SlackSettings) -> None:
         self.target = settings.channel
+        self.told = f"sent to Slack channel {settings.channel}"
         self.pace_seconds = settings.pace_seconds
         self.grace_seconds = settings.grace_seconds
         self.server_time = 0.0

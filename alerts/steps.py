@@ -14,7 +14,7 @@ from pipeline.settings import Settings
 from pipeline.steps import warehouse
 
 if TYPE_CHECKING:
-    from alerts.dispatch import NotifyReport
+    from alerts.report import NotifyReport
     from alerts.slack import SlackSettings
 
 LEDGER_FILE = "alerts.db"

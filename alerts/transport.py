@@ -63,10 +63,14 @@ class Envelope:
 
 
 class Transport(Protocol):
-    """A channel. `since` and `server_time` are on the channel's own clock (Unix seconds), never on ours."""
+    """A channel. `since` and `server_time` are on the channel's own clock (Unix seconds), never on ours.
+
+    `told` says what becomes of a message, as in "sent to Slack channel C1".
+    """
 
     route: str
     target: str
+    told: str
     pace_seconds: float
     grace_seconds: float
     server_time: float

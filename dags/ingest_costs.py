@@ -1,9 +1,11 @@
 """### Ingest bills
 
-Sweeps CUR 2.0 exports (through their Manifest) and Cost Explorer pages, and pulls Cost Explorer at most twice a day
-where it is wanted (each request costs 0.01 USD). Every delivery is kept; the newest one of an export and month speaks.
+Sweeps CUR 2.0 exports (through their Manifest) and Cost Explorer pages, and pulls Cost Explorer where it is wanted.
+AWS charges 0.01 USD per request: what it has answered is not asked again for six hours (a setting). Every delivery is
+kept; the newest one of an export and month speaks.
 
-*When it fails*: the log names the export or the permission (`ce:GetCostAndUsage`). Then: `chipledger doctor`.
+*When it fails*: an export's folder or Cost Explorer could not be reached; the log names it or the permission
+(`ce:GetCostAndUsage`), and the others have landed. Then: `chipledger doctor`.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 Sweeps the inbox (folders, S3 prefixes) for neuron-monitor, DCGM and inventory objects and pulls CloudWatch where
 regions are set. **What is new is decided by the deliveries ledger, not by this schedule**: again changes nothing.
 
-*When it fails*: the log names the object or the AWS permission. Refused objects do not fail it; the log names them with
-their reason. Then: `chipledger doctor`.
+*When it fails*: a folder, bucket or AWS region could not be reached; the log names it with the next step. The others
+have landed, and the half-hourly build takes them. Refused objects do not fail it; the log names them with their reason.
+Then: `chipledger doctor`.
 """
 
 from __future__ import annotations

@@ -36,13 +36,19 @@ def run_step(step: Callable[[Settings, datetime], object]) -> str:
 
 
 def ingest_step(step: Callable[[Settings, datetime], Any]) -> str:
-    """Run an ingest step; without news it is skipped, so that no asset event wakes the marts."""
+    """Run an ingest step; without news it is skipped, so that no asset event wakes the marts.
+
+    A source that could not be reached fails the task once the others have landed: their news waits for the timed build.
+    """
     from airflow.sdk.exceptions import AirflowSkipException
 
     from pipeline import settings
+    from pipeline.errors import SourceError
 
     values = settings.load()
     ingested = step(values, values.clock())
+    if ingested.unreachable:
+        raise SourceError(str(ingested))
     if not ingested.count("landed"):
         raise AirflowSkipException(f"nothing new: {ingested}")
     return str(ingested)

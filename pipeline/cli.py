@@ -65,8 +65,11 @@ def ingest(
     """Land files or folders, recursively; the format comes from the content. The same object twice changes nothing."""
     from pipeline import settings, steps
     from pipeline.sources.base import IngestOptions
+    from pipeline.sources.objects import require_root
 
     values = settings.load()
+    for path in paths:
+        require_root(path)
     options = IngestOptions(
         source=source,
         observed_at=settings.parse_time(observed_at, "--observed-at") if observed_at else None,

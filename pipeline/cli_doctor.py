@@ -31,7 +31,9 @@ def examine(settings: Settings) -> list[Finding]:
         examine_rules(lambda: len(attribution.read_rules(settings.workloads)), settings.workloads),
         *examine_inbox(steps.sweep_roots(settings), lambda root: len(list_objects(root))),
         *examine_aws(settings.regions, clients.account_id, clients.list_some_metrics),
-        examine_spend(settings.cost_explorer, len(settings.cost_explorer_accounts)),
+        examine_spend(
+            settings.cost_explorer, len(settings.cost_explorer_accounts), settings.cost_explorer_interval_hours
+        ),
         examine_warehouse(place),
         *examine_publication(place, settings.clock()),
         _examine_slack(settings),

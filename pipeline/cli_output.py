@@ -69,6 +69,8 @@ def trouble_around(error: BaseException) -> str:
         return ""
     first = next(each for each in reversed(chain) if isinstance(each, around))  # what came after is its consequence
     reason = str(first).partition("\n")[0]
+    if isinstance(first, duckdb.OutOfMemoryException):
+        return f"{reason}; raise CHIPLEDGER_MEMORY_LIMIT or free memory, then run it again"
     return f"{reason}; free space or memory, or mend that file (chipledger doctor looks at both), then run it again"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from pipeline.cli_output import progress, say, short, show, warn
-from pipeline.errors import CheckFailed, ChipledgerError
+from pipeline.errors import CheckFailed, ChipledgerError, SourceError
 
 if TYPE_CHECKING:
     from dags.run_in_process import DagOutcome
@@ -31,16 +31,16 @@ def run(
 ) -> None:
     """One whole pass: sweep, ingest, build, check, detect, publish, notify. A pass without news changes nothing."""
     from pipeline import settings, steps
+    from pipeline.sample import Sample, refuse_plain_run
 
     started = time.perf_counter()
     values = settings.load()
     if sample:
-        from pipeline.sample import Sample
-
         fleet = Sample(values.place.sample)
         _write_sample(values, fleet)
         values = fleet.settings(values)
     else:
+        refuse_plain_run(values.place)
         steps.require_sources(values)
     is_clean = _through_dags(values) if airflow else _through_steps(values)
     from pipeline.cli_summary import show_summary
@@ -102,7 +102,10 @@ def _timed(name: str, work: Callable[[], Answer]) -> Answer:
 
 
 def _through_dags(values: Settings) -> bool:
-    """The same pass through the DAGs; Airflow's words go to a log file, a failed task's error comes out here."""
+    """The same pass through the DAGs; Airflow's words go to a log file, a failed task's error comes out here.
+
+    A task that failed for an unreachable source has told it already: as through the steps, the pass is only unclean.
+    """
     from dags import run_in_process as runner
 
     log = values.place.create().airflow / "run.log"
@@ -121,9 +124,10 @@ def _through_dags(values: Settings) -> bool:
             bar(dag_id, len(outcomes), len(runner.ORDER))
             outcomes.append(run_dag())
             bar.say(_in_words(outcomes[-1]))
-    if failed := next((outcome for outcome in outcomes if outcome.error), None):
+    if failed := next((one for one in outcomes if one.error and not isinstance(one.error, SourceError)), None):
         raise _surfaced(failed, log)
-    return not any(" refused" in words.partition("\n")[0] for one in outcomes for words in one.said.values())
+    firsts = [words.partition("\n")[0] for one in outcomes for words in one.said.values()]
+    return not any(" refused" in first or " unreachable" in first for first in firsts)
 
 
 def _in_words(outcome: DagOutcome) -> str:
@@ -140,13 +144,13 @@ def _surfaced(failed: DagOutcome, log: Path) -> BaseException:
 
 
 def show_ingested(ingested: Ingested, *, as_json: bool = False) -> None:
-    """Every object that landed or was refused, with its reason; what was known already is only counted."""
+    """Every object that landed or was refused, and why; what was known already is only counted."""
     columns = ("object", "source", "status", "rows", "rejects", "reason", "next_step")
     rows = [tuple(getattr(result, name) for name in columns) for result in ingested.results]
     if as_json:
         show(columns, rows, as_json=True)
         return
-    news = [row for row in rows if row[2] == "refused" or (row[2] == "landed" and row[4])]
+    news = [row for row in rows if row[2] in ("refused", "unreachable") or (row[2] == "landed" and row[4])]
     if news:
         show(columns, news, as_json=False)
     for name in ingested.waiting:

@@ -43,7 +43,11 @@ def export(
     table: Annotated[str, typer.Argument(help="A published table.")],
     to: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .json.")],
 ) -> None:
-    """Write a published table to a file; the suffix names the format."""
+    """Write a published table to a file; the suffix names the format.
+
+    In CSV a text that begins with = + - @, tab or carriage return gets a single quote in front, so that no spreadsheet
+    runs it as a formula. Numbers, Parquet and JSON stay as they are.
+    """
     from pipeline import reading, settings
 
     count = reading.export(settings.load().place.root, table, to)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from pipeline.warehouse import open_warehouse
 GIB = 2**30
 LOW_DISK_BYTES = 5 * GIB
 STALE_PUBLICATION = timedelta(hours=24)
-BILL_PULLS_PER_DAY = 2
+HOURS_PER_DAY = 24
 DAYS_PER_MONTH = 30
 LOCK_PATIENCE_SECONDS = 1.0
 
@@ -118,11 +119,11 @@ def examine_aws(
         yield Finding("credentials", "fail", str(error))
 
 
-def examine_spend(wants_cost_explorer: bool, account_count: int) -> Finding:
-    """What the Cost Explorer pulls will cost; one request per account and page, twice a day."""
+def examine_spend(wants_cost_explorer: bool, account_count: int, interval_hours: float) -> Finding:
+    """What the Cost Explorer pulls will cost at most: one request per account and page, every `interval_hours`."""
     if not wants_cost_explorer:
         return Finding("cost explorer", "ok", "not pulled (CHIPLEDGER_COST_EXPLORER is not set), so nothing to pay")
-    requests = BILL_PULLS_PER_DAY * max(1, account_count) * DAYS_PER_MONTH
+    requests = math.ceil(HOURS_PER_DAY / interval_hours) * max(1, account_count) * DAYS_PER_MONTH
     words = f"about {requests:,} requests a month, {requests * USD_PER_REQUEST} USD at one page per account"
     return Finding("cost explorer", "ok", words + "; no request was made to find out")
 

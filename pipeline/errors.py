@@ -6,6 +6,7 @@ ChipledgerError
 ├── SourceError       a supplier could not be reached or answered nonsense
 ├── ModelError        a file under sql/ breaks its contract, a layer law, or does not run
 ├── WarehouseLocked   another process holds the warehouse file
+├── LedgerBroken      the alert ledger cannot be read or written; nobody is told until it is mended
 ├── CheckFailed       a `fail` check stopped publication; the last good one stands
 ├── NothingPublished  a reader came before the first publication
 └── QueryRefused      an analyst's statement is not one read-only statement
@@ -51,6 +52,10 @@ class ModelError(ChipledgerError):
 
 class WarehouseLocked(ChipledgerError):
     """Another process writes to the warehouse; the message names the holder."""
+
+
+class LedgerBroken(ChipledgerError):
+    """The alert ledger is damaged, or its file or disk refuses; the message names it and says what to do."""
 
 
 class CheckFailed(ChipledgerError):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.errors import UsageError
+
 COST_FOLDERS = frozenset({"cur", "focus", "cost_explorer"})
+OWN_HOME = "simulated and real money must not mix: set CHIPLEDGER_HOME to another folder for your own data"
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -60,11 +64,30 @@ class Home:
         """The sample fleet of `run --sample`."""
         return self.root / "sample"
 
+    @property
+    def holds_sample(self) -> bool:
+        """The sample fleet was written here: nothing else may be ingested beside it."""
+        return (self.sample / "landing").is_dir()
+
+    @property
+    def has_arrivals(self) -> bool:
+        """Something lies in the landing folder that a sweep would look at."""
+        return self.landing.is_dir() and any(not path.name.startswith(".") for path in self.landing.iterdir())
+
     def create(self) -> Home:
         """Make the folders that do not exist yet."""
         for folder in (self.landing, self.published, self.outbox, self.state):
             folder.mkdir(parents=True, exist_ok=True)
         return self
+
+
+def refuse_strangers(place: Home, sources: Iterable[str]) -> None:
+    """Raise UsageError where a source (a path, a prefix, a supplier's name) would join the sample fleet in its home."""
+    if not place.holds_sample:
+        return
+    fleet = place.sample.resolve()
+    if strangers := [source for source in sources if not Path(source).resolve().is_relative_to(fleet)]:
+        raise UsageError(f"{place.root} holds the sample fleet, and {strangers[0]} is not part of it; {OWN_HOME}")
 
 
 def split_by_kind(roots: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -77,11 +100,17 @@ def split_by_kind(roots: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, .
     metrics: list[str] = []
     costs: list[str] = []
     for root in roots:
-        folder = Path(root)
-        children = sorted(folder.iterdir()) if not root.startswith("s3://") and folder.is_dir() else []
+        children = [] if root.startswith("s3://") else _children(Path(root))
         if not any(child.name in COST_FOLDERS for child in children):
             (costs if root.rstrip("/").rpartition("/")[2] in COST_FOLDERS else metrics).append(root)
             continue
         for child in children:
             (costs if child.name in COST_FOLDERS else metrics).append(str(child))
     return tuple(metrics), tuple(costs)
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError:  # the sweep meets it again, and names it
+        return []

@@ -12,7 +12,7 @@ from uuid import UUID
 import duckdb
 import pyarrow as pa
 
-from pipeline.errors import RefusedDelivery
+from pipeline.errors import ChipledgerError, RefusedDelivery
 from pipeline.failpoints import failpoint
 from pipeline.sources.base import ParsedDelivery
 from pipeline.sources.damage import refuse_damage
@@ -26,7 +26,10 @@ MISSING_MODULE = "Required module"  # how DuckDB words, as InvalidInputException
 
 @dataclass(frozen=True)
 class LandingResult:
-    """What became of one object: `landed`, `repeat` or `refused`; counts are rows and rejects of this delivery."""
+    """What became of one object: `landed`, `repeat` or `refused`; counts are rows and rejects of this delivery.
+
+    A source that could not be read at all (a missing folder, a bucket, a supplier) is `unreachable`, by its own name.
+    """
 
     object: str
     source: str
@@ -37,6 +40,12 @@ class LandingResult:
     reason: str = ""
     next_step: str = ""
     delivery_id: UUID | None = None
+
+    @property
+    def words(self) -> str:
+        """What was refused, why, and what to do, as one sentence."""
+        told = self.reason if self.object in self.reason else f"{self.object}: {self.reason}"
+        return f"{told}; {self.next_step}" if self.next_step else told
 
 
 def land(
@@ -61,6 +70,11 @@ def land(
 def refused(name: str, source: str, error: RefusedDelivery) -> LandingResult:
     """The result of an object that was refused before it became a delivery, or while it was read."""
     return LandingResult(name, source, "refused", reason=error.reason, next_step=error.next_step)
+
+
+def unreachable(place: str, source: str, error: ChipledgerError) -> LandingResult:
+    """The result of a source that could not be read: its message says the place, the reason and the next step."""
+    return LandingResult(place, source, "unreachable", reason=str(error))
 
 
 class _ValuesDoNotFit(Exception):

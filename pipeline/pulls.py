@@ -1,14 +1,16 @@
-"""Which window a pull asks AWS for, and the landing of what comes back."""
+"""Which window a pull asks AWS for, and the landing of what comes back; a supplier that fails stops no other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import chain
 
 import duckdb
 
-from pipeline.landing import land
+from pipeline import asked
+from pipeline.errors import SourceError
+from pipeline.landing import LandingResult, land, unreachable
 from pipeline.settings import Settings
 from pipeline.sources import clients, cloudwatch, cost_explorer
 from pipeline.sources.aws_calls import ApiSpend
@@ -19,41 +21,73 @@ from pipeline.windows import Window
 
 FIRST_PULL = timedelta(hours=24)
 LATE_METRICS = timedelta(hours=2)
-BETWEEN_BILLS = timedelta(hours=12)
 PREVIOUS_MONTH_SETTLES = timedelta(days=10)
 
 
+@dataclass
+class _Answers:
+    """What suppliers gave, and which of them failed."""
+
+    deliveries: list[ParsedDelivery] = field(default_factory=list)
+    unreachable: list[LandingResult] = field(default_factory=list)
+
+    def gather(self, place: str, source: str, fetched: Iterable[ParsedDelivery]) -> None:
+        """Keep what comes until the supplier fails; the next pass asks for the rest."""
+        try:
+            for delivery in fetched:
+                self.deliveries.append(delivery)
+        except SourceError as error:
+            self.unreachable.append(unreachable(place, source, error))
+
+
 def pull_cloudwatch(settings: Settings, now: datetime) -> Ingested:
-    """Neuron metrics of every configured region since the last pull, the last two hours again for late points."""
+    """Neuron metrics of every configured region since its own last point, the last two hours again for late points."""
+    answers, spend = _Answers(), cloudwatch.new_spend()
+    for region in settings.regions:
+        answers.gather(f"CloudWatch {region}", "cloudwatch", _metrics(settings, region, now, spend))
+    return _land(settings, answers, now, spend)
+
+
+def _metrics(settings: Settings, region: str, now: datetime, spend: ApiSpend) -> Iterator[ParsedDelivery]:
+    account = clients.account_id(region)
     with warehouse(settings) as conn:
-        window = metrics_window(_last_event(conn, "cloudwatch"), now)
-    account, spend = clients.account_id(settings.regions[0]), cloudwatch.new_spend()
-    fetched = chain.from_iterable(
-        cloudwatch.fetch(
-            clients.cloudwatch(region), window=window, account_id=account, region=region, now=now, spend=spend
-        )
-        for region in settings.regions
-    )
-    return _land(settings, fetched, now, spend)
+        window = metrics_window(_last_event(conn, account, region), now)
+    client = clients.cloudwatch(region)
+    yield from cloudwatch.fetch(client, window=window, account_id=account, region=region, now=now, spend=spend)
 
 
 def pull_cost_explorer(settings: Settings, now: datetime) -> Ingested:
-    """The bill of this month (and of the last one while it still moves), at most twice a day: AWS charges requests."""
+    """The bill of this month, and of the last one while it still moves.
+
+    AWS charges requests: what it answered within `cost_explorer_interval_hours` is not asked again, whatever it said.
+    """
+    since = now - timedelta(hours=settings.cost_explorer_interval_hours)
     with warehouse(settings) as conn:
-        last = scalar(conn, "select max(arrived_at) from raw_deliveries where source = 'cost_explorer'")
-    if last is not None and now - last < BETWEEN_BILLS:
-        return Ingested()
+        known = asked.answered_since(conn, since, now)
+    answers, spend = _Answers(), cost_explorer.new_spend()
+    said: dict[str, str] = {}
+    answers.gather("Cost Explorer", "cost_explorer", _bills(settings, known, said, now, spend))
+    said |= {delivery.info.object: "" for delivery in answers.deliveries}
+    ingested = _land(settings, answers, now, spend)
+    if said:
+        with warehouse(settings) as conn:
+            asked.remember(conn, said, now)
+    return ingested
+
+
+def _bills(
+    settings: Settings, known: Mapping[str, str], said: dict[str, str], now: datetime, spend: ApiSpend
+) -> Iterator[ParsedDelivery]:
+    """The bills of the accounts that have not answered lately; a list of accounts asked for is noted in `said`."""
     start, end = bill_window(now)
-    spend = cost_explorer.new_spend()
-    fetched = cost_explorer.fetch(
-        clients.cost_explorer(),
-        start=start,
-        end=end,
-        accounts=settings.cost_explorer_accounts or None,
-        now=now,
-        spend=spend,
-    )
-    return _land(settings, fetched, now, spend)
+    client, accounts = clients.cost_explorer(), settings.cost_explorer_accounts
+    if not accounts:
+        whole = cost_explorer.bill_name(start, end)
+        if whole not in known:
+            said[whole] = ",".join(cost_explorer.list_accounts(client, start=start, end=end, spend=spend))
+        accounts = tuple(filter(None, {**known, **said}[whole].split(",")))
+    due = [account for account in accounts if cost_explorer.bill_name(start, end, account) not in known]
+    yield from cost_explorer.fetch(client, start=start, end=end, accounts=due, now=now, spend=spend)
 
 
 def metrics_window(last_event_at: datetime | None, now: datetime) -> Window:
@@ -68,13 +102,15 @@ def bill_window(now: datetime) -> tuple[date, date]:
     return start, now.date() if now.date() > start else start + timedelta(days=1)
 
 
-def _land(settings: Settings, fetched: Iterable[ParsedDelivery], now: datetime, spend: ApiSpend) -> Ingested:
-    """Fetch everything first: other writers must not wait for AWS."""
-    deliveries = list(fetched)
+def _land(settings: Settings, answers: _Answers, now: datetime, spend: ApiSpend) -> Ingested:
+    """Land what was fetched before: other writers must not wait for AWS."""
     with warehouse(settings) as conn:
-        return Ingested(tuple(land(conn, deliveries, arrived_at=now)), spent_usd=spend.usd)
+        landed = land(conn, answers.deliveries, arrived_at=now)
+    return Ingested((*landed, *answers.unreachable), spent_usd=spend.usd)
 
 
-def _last_event(conn: duckdb.DuckDBPyConnection, source: str) -> datetime | None:
-    last = scalar(conn, "select max(event_end_at) from raw_deliveries where source = ?", [source])
+def _last_event(conn: duckdb.DuckDBPyConnection, account_id: str, region: str) -> datetime | None:
+    """How far the points of one region reach: one that was down must not take another's word for it."""
+    pulled = f"cloudwatch://{account_id}/{region}/"
+    last = scalar(conn, "select max(event_end_at) from raw_deliveries where starts_with(object, ?)", [pulled])
     return last if isinstance(last, datetime) else None

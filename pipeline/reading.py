@@ -28,6 +28,10 @@ FORMATS = {
 }
 
 
+STARTS_A_FORMULA = r"^([=+\-@\t\r])"  # what a spreadsheet runs instead of showing it
+AS_TEXT = r"'\1"
+
+
 class Result(NamedTuple):
     """An answer: column names and rows of Python values (times aware and in UTC, DECIMAL as Decimal)."""
 
@@ -93,16 +97,26 @@ def export(home: Path, table: str, to: Path, *, as_of: datetime | None = None) -
     """Write one published table to `to`, in the format of its suffix; returns the number of rows.
 
     Rows come in the order of the table's grain, so the same publication gives the same bytes. The file appears whole
-    or not at all.
+    or not at all. In CSV a text that a spreadsheet would run as a formula gets a single quote in front of it.
     """
     if to.suffix.lower() not in FORMATS:
         raise UsageError(f"{to.name}: no format for suffix '{to.suffix}'; use one of {', '.join(FORMATS)}")
     with open_snapshot(snapshot_at(home, as_of)) as conn, _appearing_whole(to) as fresh:
         _require_table(conn, table)
-        copied = conn.execute(
-            f'copy (select * from "{table}") to {literal(str(fresh))} ({FORMATS[to.suffix.lower()]})'
-        ).fetchone()
+        rows = f'select * from "{table}"'
+        if to.suffix.lower() == ".csv":
+            rows = _without_formulas(conn.sql(rows), table)
+        copied = conn.execute(f"copy ({rows}) to {literal(str(fresh))} ({FORMATS[to.suffix.lower()]})").fetchone()
     return int(copied[0]) if copied else 0
+
+
+def _without_formulas(rows: duckdb.DuckDBPyRelation, table: str) -> str:
+    """A query of the table's rows with harmless text; numbers keep their sign, a list begins with a bracket anyway."""
+    texts = [name for name, kind in zip(rows.columns, rows.types, strict=True) if str(kind) == "VARCHAR"]
+    harmless = [
+        f'regexp_replace("{name}", {literal(STARTS_A_FORMULA)}, {literal(AS_TEXT)}) as "{name}"' for name in texts
+    ]
+    return f'select * {"replace (" + ", ".join(harmless) + ") " if texts else ""}from "{table}"'
 
 
 @contextmanager

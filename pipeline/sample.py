@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.home import OWN_HOME, Home
 from pipeline.settings import Settings
 from pipeline.steps import warehouse
-from pipeline.warehouse import scalar
 
 # a fleet whose first look shows an open finding, a closed one and a cost spike
 SEED, DAYS, TELEMETRY_DAYS, SIZE = 5, 35, 3, "S"
@@ -52,13 +52,31 @@ class Sample:
         )
 
 
+def refuse_plain_run(place: Home) -> None:
+    """Raise UsageError where a pass over real sources would begin in the home of the sample fleet."""
+    if place.holds_sample:
+        raise UsageError(
+            f"{place.root} holds the sample fleet; {OWN_HOME}, or look at the sample again: chipledger run --sample"
+        )
+
+
 def refuse_beside_real_data(settings: Settings, sample: Sample) -> None:
-    """Raise UsageError where the ledger holds deliveries but no sample: simulated money must not join real money."""
-    if sample.is_there or not settings.place.warehouse.is_file():
-        return
+    """Raise UsageError where the home holds anything that is not the fleet's: it must not join real money."""
+    place = settings.place
+    strangers = [f"files in {place.landing}"] if place.has_arrivals else _foreign_deliveries(settings, sample)
+    if strangers:
+        more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
+        raise UsageError(
+            f"{place.root} holds data that is not the sample's ({strangers[0]}{more}); simulated and real money must "
+            "not mix. Give the sample another home: CHIPLEDGER_HOME=./sample-ledger chipledger run --sample"
+        )
+
+
+def _foreign_deliveries(settings: Settings, sample: Sample) -> list[str]:
+    """Objects in the ledger that no file of the fleet is called; by name, so that a home can be moved."""
+    if not settings.place.warehouse.is_file():
+        return []
+    fleet = {path.name for path in sample.landing.rglob("*")}
     with warehouse(settings) as conn:
-        if scalar(conn, "select count(*) from raw_deliveries"):
-            raise UsageError(
-                f"{settings.place.root} holds deliveries of its own; the sample fleet would mix with them. "
-                "Give it another home: CHIPLEDGER_HOME=./sample-ledger chipledger run --sample"
-            )
+        rows = conn.execute("select distinct object from raw_deliveries order by object").fetchall()
+    return [name for (name,) in rows if name.rpartition("/")[2] not in fleet]

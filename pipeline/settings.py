@@ -6,8 +6,11 @@ Order: CHIPLEDGER_* variables, then chipledger.toml in the current folder (or CH
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,13 +27,18 @@ from pipeline.errors import UsageError
 from pipeline.home import Home
 
 CONFIG_FILE = "chipledger.toml"
+PREFIX = "CHIPLEDGER_"
+MEMORY_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B|%)", re.IGNORECASE)  # what DuckDB takes
+WHOLE_PERCENT = 100
+# names that are no settings: read here, by the command line's tests, and by docker-compose.yml
+OTHER_NAMES = frozenset({"CHIPLEDGER_CONFIG", "CHIPLEDGER_FAILPOINT", "CHIPLEDGER_POSTGRES_PASSWORD"})
 Listed = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
     """Every setting, with its default. Secrets come from the environment alone."""
 
-    model_config = SettingsConfigDict(env_prefix="CHIPLEDGER_", frozen=True, extra="forbid", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)
 
     home: Path = Field(Path("ledger"), description="folder of this ledger")
     now: datetime | None = Field(None, description="fixes the clock (ISO 8601, UTC where no offset is given)")
@@ -39,6 +47,9 @@ class Settings(BaseSettings):
     regions: Listed = Field((), description="AWS regions whose CloudWatch Neuron metrics are pulled; none = not pulled")
     cost_explorer: bool = Field(False, description="pull Cost Explorer (0.01 USD per request)")
     cost_explorer_accounts: Listed = Field((), description="accounts to pull; none = every linked account")
+    cost_explorer_interval_hours: float = Field(
+        6.0, gt=0, le=744, description="how long an answered bill is not asked for again"
+    )
     slack_channel: str = Field("", description="channel for alerts")
     slack_base_url: str = Field("https://slack.com/api/", description="Slack Web API")
     slack_token: SecretStr = Field(
@@ -59,6 +70,16 @@ class Settings(BaseSettings):
     @classmethod
     def _utc(cls, value: datetime | None) -> datetime | None:
         return None if value is None else as_utc(value)
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _amount_of_memory(cls, value: str) -> str:
+        amount = MEMORY_AMOUNT.fullmatch(value.strip())
+        if not amount or not float(amount[1]) or (amount[2] == "%" and float(amount[1]) > WHOLE_PERCENT):
+            raise ValueError(
+                f"{value!r} is no amount of memory; set CHIPLEDGER_MEMORY_LIMIT to one like 2GB, 500MB or 80%"
+            )
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -116,6 +137,7 @@ def parse_time(text: str, what: str) -> datetime:
 
 def load(**overrides: Any) -> Settings:
     """Read all settings once; raises UsageError naming each wrong one and where it came from."""
+    _refuse_unknown_names(os.environ)
     _refuse_secrets_in_file()
     try:
         return Settings(**overrides)
@@ -124,6 +146,24 @@ def load(**overrides: Any) -> Settings:
         raise UsageError(f"settings: {lines} (read from CHIPLEDGER_* and {_config_path()})") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{_config_path()}: not valid TOML: {error}") from error
+
+
+def known_names() -> frozenset[str]:
+    """Every name in the environment that means something here."""
+    fields = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields if name != "slack_token"}
+    return OTHER_NAMES | fields | {"SLACK_BOT_TOKEN"}
+
+
+def _refuse_unknown_names(environment: Iterable[str]) -> None:
+    """A misspelt setting would be as good as unset; compared without the prefix, so that SLACK_BOT_TOKEN is found."""
+    short = {name.removeprefix(PREFIX): name for name in known_names()}
+    given = {name.upper().removeprefix(PREFIX): name for name in environment if name.upper().startswith(PREFIX)}
+    hints = []
+    for unknown in sorted(given.keys() - (short.keys() - {"SLACK_BOT_TOKEN"})):
+        near = get_close_matches(unknown, short, n=1, cutoff=0.0)[0]
+        hints.append(f"{given[unknown]} is no setting; did you mean {short[near]}?")
+    if hints:
+        raise UsageError(f"environment: {' '.join(hints)} Rename or unset it; docs/operate.md lists all settings")
 
 
 def _config_path() -> Path:

@@ -19,7 +19,7 @@ from pipeline import attribution, checks
 from pipeline import build as builder
 from pipeline import publish as publisher
 from pipeline.errors import UsageError
-from pipeline.home import split_by_kind
+from pipeline.home import refuse_strangers, split_by_kind
 from pipeline.landing import LandingResult
 from pipeline.models import Models, load_models
 from pipeline.settings import Settings
@@ -47,13 +47,18 @@ class Ingested:
     spent_usd: Decimal = Decimal(0)
 
     def count(self, status: str) -> int:
-        """How many objects ended as `landed`, `repeat` or `refused`."""
+        """How many objects ended as `landed`, `repeat` or `refused`, or sources as `unreachable`."""
         return sum(result.status == status for result in self.results)
 
     @property
+    def unreachable(self) -> list[LandingResult]:
+        """The sources that could not be read at all, with reason and next step."""
+        return [result for result in self.results if result.status == "unreachable"]
+
+    @property
     def refused(self) -> list[LandingResult]:
-        """The objects that were refused, with reason and next step."""
-        return [result for result in self.results if result.status == "refused"]
+        """All that was not taken: unreachable sources first, then refused objects."""
+        return [*self.unreachable, *(result for result in self.results if result.status == "refused")]
 
     @property
     def rows(self) -> int:
@@ -74,14 +79,15 @@ class Ingested:
         """One line of counts."""
         parts = [f"{self.count('landed')} landed ({self.rows:,} rows)", f"{self.count('repeat')} known already"]
         parts += [f"{self.rejects} lines rejected"] if self.rejects else []
-        parts += [f"{len(self.refused)} refused"] if self.refused else []
+        parts += [f"{refused} refused"] if (refused := self.count("refused")) else []
+        parts += [f"{lost} source{'s' * (lost > 1)} unreachable"] if (lost := self.count("unreachable")) else []
         parts += [f"{len(self.waiting)} chunks wait for their Manifest"] if self.waiting else []
         parts += [f"AWS requests for {self.spent_usd:f} USD"] if self.spent_usd else []
         return ", ".join(parts)
 
     def __str__(self) -> str:
-        """The counts, then each refused object with its reason and what to do."""
-        named = [f"  {one.object}: {one.reason}; {one.next_step}" for one in self.refused[:NAMED_REFUSALS]]
+        """The counts, then each unreachable source and refused object with its reason and what to do."""
+        named = [f"  {one.words}" for one in self.refused[:NAMED_REFUSALS]]
         more = len(self.refused) - len(named)
         return "\n".join([self.summary, *named, *([f"  … and {more} more"] if more else [])])
 
@@ -116,8 +122,7 @@ def warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def sweep_roots(settings: Settings) -> tuple[str, ...]:
     """What is swept: the configured inbox, and the home's landing folder where something lies in it."""
-    landing = settings.place.landing
-    own = (str(landing),) if landing.is_dir() and any(landing.iterdir()) else ()
+    own = (str(settings.place.landing),) if settings.place.has_arrivals else ()
     return (*settings.inbox, *own)
 
 
@@ -132,19 +137,21 @@ def require_sources(settings: Settings) -> None:
 
 
 def ingest_metrics(settings: Settings, now: datetime, on_object: OnObject | None = None) -> Ingested:
-    """Sweep telemetry and inventory, and pull CloudWatch where regions are set."""
+    """Sweep telemetry and inventory, pull CloudWatch where regions are set; an unreachable one stops no other."""
     from pipeline.pulls import pull_cloudwatch
 
     roots, _ = split_by_kind(sweep_roots(settings))
+    refuse_strangers(settings.place, [f"CloudWatch of {region}" for region in settings.regions])
     swept = ingest(settings, roots, now, on_object=on_object)
     return swept + pull_cloudwatch(settings, now) if settings.regions else swept
 
 
 def ingest_costs(settings: Settings, now: datetime, on_object: OnObject | None = None) -> Ingested:
-    """Sweep bills, and pull Cost Explorer where it is wanted."""
+    """Sweep bills, pull Cost Explorer where it is wanted; an unreachable one stops no other."""
     from pipeline.pulls import pull_cost_explorer
 
     _, roots = split_by_kind(sweep_roots(settings))
+    refuse_strangers(settings.place, ["Cost Explorer"] if settings.cost_explorer else [])
     swept = ingest(settings, roots, now, on_object=on_object)
     return swept + pull_cost_explorer(settings, now) if settings.cost_explorer else swept
 
@@ -156,9 +163,13 @@ def ingest(
     options: IngestOptions | None = None,
     on_object: OnObject | None = None,
 ) -> Ingested:
-    """Land every object under the given paths or s3:// prefixes; `now` is when they arrived."""
+    """Land every object under the given paths or s3:// prefixes; `now` is when they arrived.
+
+    Raises UsageError in the home of the sample fleet, for whatever is not part of it.
+    """
     if not roots:
         return Ingested()
+    refuse_strangers(settings.place, roots)
     from pipeline.sources.base import IngestOptions
     from pipeline.sweep import sweep
 

@@ -12,9 +12,9 @@ from uuid import UUID
 import duckdb
 import pyarrow as pa
 
-from pipeline.errors import RefusedDelivery, SourceError
+from pipeline.errors import RefusedDelivery, SourceError, UsageError
 from pipeline.failpoints import failpoint
-from pipeline.landing import BATCH_DELIVERIES, LandingResult, land, refused
+from pipeline.landing import BATCH_DELIVERIES, LandingResult, land, refused, unreachable
 from pipeline.sources import reader_of
 from pipeline.sources.base import IngestOptions, ParsedDelivery, Seeds, SourceObject
 from pipeline.sources.cur import columns_of, read_export, require_columns
@@ -39,13 +39,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class SweepResult:
-    """One result per object, in the order swept; `waiting` names CUR chunks whose Manifest has not come yet."""
+    """One result per object and per unreachable root; `waiting` names CUR chunks whose Manifest has not come yet."""
 
     results: tuple[LandingResult, ...]
     waiting: tuple[str, ...]
 
     def of(self, status: str) -> list[LandingResult]:
-        """Results with the status `landed`, `repeat` or `refused`."""
+        """Results with the status `landed`, `repeat`, `refused` or `unreachable`."""
         return [result for result in self.results if result.status == status]
 
     @property
@@ -71,10 +71,12 @@ def sweep(
 ) -> SweepResult:
     """Land every object under `roots` (files, folders, s3:// prefixes); what was seen unchanged is skipped unread.
 
-    `on_progress` gets (objects done, objects listed). Needs the tables of `warehouse.bootstrap`.
+    A root that cannot be listed becomes an `unreachable` result; the others are swept all the same. `on_progress` gets
+    (objects done, objects listed). Needs the tables of `warehouse.bootstrap`.
     """
-    listed = {stored.location: stored for root in roots for stored in list_objects(root, s3_client)}
-    run = _Sweep(conn, options, seeds or Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, on_progress, listed)
+    run = _Sweep(conn, options, seeds or Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, on_progress)
+    for root in roots:
+        run.list_root(root)
     run.refuse_unwritable_names()
     to_read = sorted(run.skip_seen(), key=lambda stored: (stored.name.endswith(CHUNK_ENDINGS), stored.name))
     for start in range(0, len(to_read), BATCH_DELIVERIES):
@@ -92,11 +94,18 @@ class _Sweep:
     arrived_at: datetime
     s3_client: S3Client | None
     on_progress: Progress | None
-    listed: dict[str, StoredObject]
+    listed: dict[str, StoredObject] = field(default_factory=dict)
     results: list[LandingResult] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     done_count: int = 0
+
+    def list_root(self, root: str) -> None:
+        """Note what lies under a root, or that it cannot be reached."""
+        try:
+            self.listed |= {stored.location: stored for stored in list_objects(root, self.s3_client)}
+        except (SourceError, UsageError) as error:
+            self.results.append(unreachable(root, self.options.source or "", error))
 
     def refuse_unwritable_names(self) -> None:
         """Refuse objects whose path is not UTF-8: neither the ledger nor a message could name them."""

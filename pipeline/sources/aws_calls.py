@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+from botocore.parsers import ResponseParserError
 
 from pipeline.errors import SourceError
 
@@ -63,24 +69,45 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def new_client(service: str, region: str | None = None, **options: Any) -> Any:
+    """A boto3 client from the ordinary AWS settings; raises SourceError where they are wrong."""
+    import boto3
+
+    try:
+        return boto3.client(service, region_name=region, **options)  # type: ignore[call-overload]
+    except (BotoCoreError, ValueError) as error:
+        place = f"AWS {service}" + (f" ({region})" if region else "")
+        raise SourceError(f"{place}: {error}; check AWS_PROFILE, the region and AWS_ENDPOINT_URL") from error
+
+
 def call(
-    operation: Callable[[], Answer], *, permission: str, place: str, passing: frozenset[str] = frozenset()
+    operation: Callable[[], Answer],
+    *,
+    permission: str,
+    place: str,
+    passing: frozenset[str] = frozenset(),
+    holding: str = "",
 ) -> Answer:
     """The operation's answer; every failure becomes a SourceError that says what to do.
 
     `permission` is the IAM action (`ce:GetCostAndUsage`), `place` what was asked of whom. Refusals whose code is in
-    `passing` come through as ClientError, for a caller that has an answer to them.
+    `passing` come through as ClientError, for a caller that has an answer to them. An answer without the key `holding`
+    is not AWS's.
     """
     try:
-        return operation()
+        answer = operation()
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise SourceError(f"{place}: {error}; set AWS_PROFILE or AWS_ACCESS_KEY_ID and its secret") from error
     except ClientError as error:
         if error_code(error) in passing:
             raise
         raise SourceError(f"{place}: {error}; {_advice(error_code(error), permission)}") from error
-    except BotoCoreError as error:
-        raise SourceError(f"{place}: {error}; check network, region and AWS_ENDPOINT_URL, then run again") from error
+    except (BotoCoreError, ResponseParserError) as error:
+        reason = str(error).partition("\n")[0]
+        raise SourceError(f"{place}: {reason}; check network, region and AWS_ENDPOINT_URL, then run again") from error
+    if holding and isinstance(answer, Mapping) and holding not in answer:
+        raise SourceError(f"{place}: the answer holds no {holding}; check AWS_ENDPOINT_URL, then run again")
+    return answer
 
 
 def _advice(code: str, permission: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.sources.aws_calls import call
+from pipeline.sources.aws_calls import call, new_client
 
 if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
@@ -30,7 +30,8 @@ def cost_explorer() -> CostExplorerClient:
 def account_id(region: str) -> str:
     """The account these credentials belong to; raises SourceError saying what to mend."""
     client = _client("sts", region)
-    answer = call(client.get_caller_identity, permission="sts:GetCallerIdentity", place=f"AWS identity ({region})")
+    place = f"AWS identity ({region})"
+    answer = call(client.get_caller_identity, permission="sts:GetCallerIdentity", place=place, holding="Account")
     return str(answer["Account"])
 
 
@@ -41,10 +42,9 @@ def list_some_metrics(region: str) -> None:
 
 
 def _client(service: str, region: str) -> Any:
-    import boto3
     from botocore.config import Config
 
     config = Config(
         retries={"mode": "adaptive", "max_attempts": 5}, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
     )
-    return boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+    return new_client(service, region, config=config)

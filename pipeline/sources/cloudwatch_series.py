@@ -75,8 +75,14 @@ def _list_metric(
         Namespace=NAMESPACE, MetricName=metric_name, Dimensions=filters
     )
     iterator = iter(pages)
-    place = f"CloudWatch ListMetrics of {metric_name}"
-    while (page := call(partial(next, iterator, None), permission="cloudwatch:ListMetrics", place=place)) is not None:
+    ask = partial(
+        call,
+        partial(next, iterator, None),
+        permission="cloudwatch:ListMetrics",
+        place=f"CloudWatch ListMetrics of {metric_name}",
+        holding="Metrics",
+    )
+    while (page := ask()) is not None:
         if spend is not None:
             spend.requests += 1
         for metric in page["Metrics"]:

@@ -76,8 +76,13 @@ class Question:
 
     @property
     def name(self) -> str:
-        """Object name of the delivery, `cost-explorer://<account>/<start>/<end>`."""
-        return f"cost-explorer://{self.account_id or 'all'}/{self.start}/{self.end}"
+        """Object name of the delivery."""
+        return bill_name(self.start, self.end, self.account_id)
+
+
+def bill_name(start: date, end: date, account_id: str = "") -> str:
+    """`cost-explorer://<account>/<start>/<end>`; without an account, the list of accounts."""
+    return f"cost-explorer://{account_id or 'all'}/{start}/{end}"
 
 
 def new_spend() -> ApiSpend:
@@ -145,7 +150,9 @@ def read_pages(
         spend.requests += 1
         spend.billed_units += 1
         operation = partial(client.get_cost_and_usage, **body)
-        answer: Mapping[str, Any] = call(operation, permission=PERMISSION, place=question.name, passing=passing)
+        answer: Mapping[str, Any] = call(
+            operation, permission=PERMISSION, place=question.name, passing=passing, holding="ResultsByTime"
+        )
         pages.append({"Request": body, **{key: answer[key] for key in answer if key != "ResponseMetadata"}})
         if not (token := answer.get("NextPageToken", "")):
             return pages

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, TypeAlias
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.errors import SourceError, UsageError
+from pipeline.sources.aws_calls import new_client
 from pipeline.sources.base import SourceObject
 
 S3_SCHEME = "s3://"
@@ -37,18 +39,28 @@ class StoredObject:
 
 def s3_client() -> S3Client:
     """An S3 client from the ordinary AWS settings."""
-    import boto3
-
-    return boto3.client("s3")
+    return new_client("s3")
 
 
 def list_objects(root: str, s3: S3Client | None = None) -> list[StoredObject]:
     """Every object under a file, a folder (recursively) or an s3:// prefix, sorted by name.
 
-    Hidden and temporary files are passed over. A missing path raises UsageError, a failing S3 SourceError.
+    Hidden and temporary files are passed over. A missing path raises UsageError, a disk or S3 that fails SourceError.
     """
+    require_root(root)
     found = _list_s3(root, s3) if root.startswith(S3_SCHEME) else _list_local(Path(root))
     return sorted(found, key=lambda stored: stored.name)
+
+
+def require_root(root: str) -> None:
+    """Raise UsageError unless `root` is an existing path or names a bucket (which need not answer)."""
+    if root.startswith(S3_SCHEME):
+        if not _bucket_and_key(root)[0]:
+            raise UsageError(f"{root} names no bucket; write s3://bucket/prefix")
+        return
+    with _local_trouble(root):
+        if not Path(root).is_file() and not Path(root).is_dir():
+            raise UsageError(f"{root} is neither a file nor a folder; give an existing path or an s3:// prefix")
 
 
 def fetch(stored: StoredObject, scratch: Path, s3: S3Client | None = None) -> SourceObject:
@@ -74,17 +86,28 @@ def find_object(location: str, name: str, s3: S3Client | None = None) -> StoredO
 
 
 def _list_local(root: Path) -> Iterator[StoredObject]:
-    if root.is_file():
-        yield _local(root, root.name)
-        return
-    if not root.is_dir():
-        raise UsageError(f"{root} is neither a file nor a folder; give an existing path or an s3:// prefix")
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in sorted(files):
-            path = Path(folder) / file
-            if not _is_passed_over(file) and path.is_file():
-                yield _local(path, path.relative_to(root).as_posix())
+    with _local_trouble(str(root)):
+        if root.is_file():
+            yield _local(root, root.name)
+            return
+        os.scandir(root).close()  # a walk would pass over a folder that cannot be read
+        for folder, folders, files in os.walk(root):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for file in sorted(files):
+                path = Path(folder) / file
+                if not _is_passed_over(file) and path.is_file():
+                    yield _local(path, path.relative_to(root).as_posix())
+
+
+@contextmanager
+def _local_trouble(root: str) -> Iterator[None]:
+    """Turn what a file system refuses while it is listed into a SourceError."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"{root} cannot be listed: {error.strerror or error}; make it readable, or mount it again"
+        ) from error
 
 
 def _local(path: Path, name: str) -> StoredObject:
@@ -99,8 +122,6 @@ def _is_passed_over(file: str) -> bool:
 
 def _list_s3(root: str, s3: S3Client | None) -> Iterator[StoredObject]:
     bucket, prefix = _bucket_and_key(root)
-    if not bucket:
-        raise UsageError(f"{root} names no bucket; write s3://bucket/prefix")
     try:
         for page in (s3 or s3_client()).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for entry in page.get("Contents", []):

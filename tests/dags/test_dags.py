@@ -11,7 +11,7 @@ import pytest
 
 from dags import run_in_process as runner
 from pipeline import settings, steps
-from pipeline.errors import UsageError
+from pipeline.errors import SourceError, UsageError
 
 DAG_IDS = {"ingest_metrics", "ingest_costs", "build_marts", "validate_batches", "send_alerts"}
 DAG_FILES = sorted(path for path in runner.DAGS_FOLDER.glob("*.py") if path.stem in DAG_IDS)
@@ -73,6 +73,22 @@ def test_an_empty_inbox_goes_through_all_dags_and_publishes_empty_tables(airflow
     outcomes = [run() for _, run in runner.runs()]
     assert [(one.dag_id, one.error) for one in outcomes] == [(dag_id, None) for dag_id in runner.ORDER]
     assert {one.state for one in outcomes} == {"success"}
+    assert settings.load().place.snapshot.is_file()
+
+
+def test_an_unreachable_source_fails_its_own_task_and_the_pass_goes_on(
+    airflow: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inbox").mkdir()
+    scrape = 'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",modelName="NVIDIA L4",Hostname="h"} 7\n'
+    (tmp_path / "inbox" / "a-20261101T000000Z.prom").write_text(scrape, "utf-8")
+    monkeypatch.setenv("CHIPLEDGER_INBOX", f"{tmp_path / 'gone'},{tmp_path / 'inbox'}")
+    first, *others = [run() for _, run in runner.runs()]
+    assert (first.state, first.failed_task) == ("failed", "sweep_metrics")
+    assert isinstance(first.error, SourceError)
+    assert "1 landed (2 rows), 0 known already, 1 source unreachable" in first.said["sweep_metrics"]
+    assert f"{tmp_path / 'gone'} is neither" in first.said["sweep_metrics"]
+    assert {one.state for one in others} == {"success"}
     assert settings.load().place.snapshot.is_file()
 
 

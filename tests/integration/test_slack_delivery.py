@@ -87,6 +87,10 @@ def test_open_is_a_message_and_close_an_edit_with_one_reply(slack: FakeSlack, te
     assert reply.body.get("reply_broadcast") in (False, None)
 
 
+def test_the_report_says_that_messages_were_sent_and_to_which_channel(tell: Tell) -> None:
+    assert str(tell(IDLE)) == f"1 sent to Slack channel {SETTINGS.channel}, 0 findings without news"
+
+
 def test_an_escalation_is_shown_in_the_channel_and_stays_in_the_thread(slack: FakeSlack, tell: Tell) -> None:
     tell(replace(IDLE, severity="warning"))
     tell(IDLE)

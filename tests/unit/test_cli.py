@@ -53,6 +53,13 @@ def test_run_without_a_source_is_a_usage_error_that_names_the_settings(chipledge
     assert "chipledger run --sample" in err
 
 
+def test_a_misspelt_setting_ends_with_two(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_INBOKS", "exports")
+    code, _, err = chipledger("build")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "CHIPLEDGER_INBOKS is no setting; did you mean CHIPLEDGER_INBOX?" in err
+
+
 def test_a_refused_object_ends_with_one_and_the_good_one_lands(chipledger, tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
@@ -67,6 +74,24 @@ def test_a_refused_object_ends_with_one_and_the_good_one_lands(chipledger, tmp_p
     code, out, _ = chipledger("ingest", str(inbox / "good-20261101T000000Z.prom"))
     assert code == 0
     assert "1 known already" in out
+
+
+def test_a_pass_without_one_of_its_inboxes_still_publishes_and_ends_with_one(
+    chipledger, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "a-20261101T000000Z.prom").write_text(
+        'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",modelName="NVIDIA L4",Hostname="h"} 7\n', "utf-8"
+    )
+    monkeypatch.setenv("CHIPLEDGER_INBOX", f"{tmp_path / 'gone'},{inbox}")
+    code, out, _ = chipledger("run")
+    assert code == 1
+    assert f"{tmp_path / 'gone'} is neither a file nor a folder; give an existing path" in out
+    assert "1 landed" in out
+    assert all(f"{step}:" in out for step in ("build", "check", "detect", "publish", "notify"))
+    _, out, _ = chipledger("query", "select accelerator_id from dim_accelerator", "--json")
+    assert json.loads(out) == [{"accelerator_id": "GPU-1"}]
 
 
 def test_ingest_answers_in_json(chipledger, tmp_path: Path) -> None:
@@ -154,6 +179,16 @@ def test_the_doctor_names_files_that_do_not_open(chipledger, home: Path) -> None
     assert (code, err.count("\n")) == (1, 1)
 
 
+@pytest.mark.parametrize(("hours", "told"), [("6", "120 requests a month, 1.20 USD"), ("48", "30 requests")])
+def test_the_doctor_predicts_what_the_bill_s_pulls_cost(
+    chipledger, monkeypatch: pytest.MonkeyPatch, hours: str, told: str
+) -> None:
+    monkeypatch.setenv("CHIPLEDGER_COST_EXPLORER", "true")
+    monkeypatch.setenv("CHIPLEDGER_COST_EXPLORER_INTERVAL_HOURS", hours)
+    _, out, _ = chipledger("doctor")
+    assert told in out
+
+
 def test_the_doctor_sees_half_a_slack(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
     _, out, _ = chipledger("doctor", "--json")
@@ -171,6 +206,22 @@ def test_notify_fails_aloud_where_slack_cannot_be_reached(chipledger, monkeypatc
         monkeypatch.setenv(name, value)
     code, out, _ = chipledger("notify")
     assert (code, "messages wait for the next pass" in out) == (1, True)
+
+
+@pytest.mark.parametrize("damage", [b"not a database" * 1000, b"SQLite format 3\0" + bytes(4080)])
+def test_a_damaged_alert_ledger_is_one_sentence_that_names_it(chipledger, home: Path, damage: bytes) -> None:
+    chipledger("build")
+    (home / "state" / "alerts.db").write_bytes(damage)
+    code, _, err = chipledger("notify")
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"alert ledger {home / 'state' / 'alerts.db'}: " in err
+    assert "restore it from a backup, or move it away" in err
+
+
+def test_too_little_memory_is_one_sentence_that_names_the_setting(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_MEMORY_LIMIT", "10KB")
+    code, _, err = chipledger("build")
+    assert (code, err.count("\n"), "raise CHIPLEDGER_MEMORY_LIMIT" in err) == (1, 1, True)
 
 
 def test_a_closed_finding_is_shown_with_its_end(

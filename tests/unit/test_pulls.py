@@ -1,17 +1,25 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import pulls, settings, steps
+from pipeline.errors import SourceError
 from pipeline.pulls import bill_window, metrics_window
 from pipeline.sources.aws_calls import ApiSpend
-from pipeline.sources.base import ParsedDelivery
+from pipeline.sources.base import DeliveryInfo, ParsedDelivery
+from pipeline.sources.cost_explorer import bill_name
+from pipeline.windows import Window
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 FIRST, LAST = datetime(2020, 1, 1), datetime(2030, 1, 1)  # noqa: DTZ001 (hypothesis adds the zone)
@@ -51,3 +59,175 @@ def test_aws_is_asked_before_the_warehouse_is_held_and_the_spend_is_told(
     monkeypatch.setattr(pulls.clients, "cost_explorer", lambda: None)
     monkeypatch.setattr(pulls.cost_explorer, "fetch", fetch)
     assert str(pulls.pull_cost_explorer(values, NOW)).endswith("AWS requests for 0.03 USD")
+
+
+def points(region: str, window: Window) -> ParsedDelivery:
+    """A delivery whose events end where the window ends."""
+    at = window.end_at - timedelta(microseconds=1)
+    columns = {"sample_at": pa.array([at], pa.timestamp("us", tz="UTC")), "period_ms": pa.array([60_000])}
+    columns |= {"region": pa.array([region]), "metric_name": pa.array(["node_neuroncore_utilization"])}
+    info = DeliveryInfo("cloudwatch", f"cloudwatch://1/{region}/{window.end_at:%H}", region, window.end_at, False, None)
+    return ParsedDelivery(info, iter([("raw_cloudwatch_samples", pa.RecordBatch.from_pydict(columns))]))
+
+
+def test_a_region_that_is_down_silences_no_other_and_gets_its_hours_later(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = settings.load(regions=("us-east-1", "us-west-2"))
+    asked: dict[str, Window] = {}
+    down: set[str] = set()
+
+    def fetch(client: object, *, window: Window, region: str, **_: object) -> Iterator[ParsedDelivery]:
+        asked[region] = window
+        if region in down:
+            raise SourceError(f"CloudWatch {region}: no route; check network")
+        yield points(region, window)
+
+    monkeypatch.setattr(pulls.clients, "account_id", lambda region: "1")
+    monkeypatch.setattr(pulls.clients, "cloudwatch", lambda region: None)
+    monkeypatch.setattr(pulls.cloudwatch, "fetch", fetch)
+    assert pulls.pull_cloudwatch(values, NOW).count("landed") == 2
+
+    down.add("us-east-1")
+    pulled = pulls.pull_cloudwatch(values, NOW + timedelta(hours=4))
+    assert pulled.count("landed") == 1
+    assert [one.words for one in pulled.refused] == ["CloudWatch us-east-1: no route; check network"]
+
+    down.clear()
+    pulls.pull_cloudwatch(values, NOW + timedelta(hours=8))
+    assert {region: window.start_at for region, window in asked.items()} == {
+        "us-east-1": NOW - timedelta(hours=2),
+        "us-west-2": NOW + timedelta(hours=2),
+    }
+
+
+def test_an_unreachable_source_does_not_silence_the_others(
+    home: Path, small_files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_files.scrape("20261118T000100Z")
+    inbox = (str(small_files.folder.parent / "gone"), str(small_files.folder))
+    values = settings.load(inbox=inbox, regions=("us-east-1",))
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+    ingested = steps.ingest_metrics(values, NOW)
+    assert ingested.count("landed") == 1
+    assert ingested.summary == "1 landed (2 rows), 0 known already, 2 sources unreachable"
+    first, second = str(ingested).splitlines()[1:]
+    assert first.startswith(f"  {inbox[0]} is neither a file nor a folder; ")
+    assert second.startswith("  CloudWatch us-east-1: ")
+    assert "(nobody) could not be found; check AWS_PROFILE" in second
+
+
+@pytest.mark.parametrize("answer", ["<html>sign in</html>", "{}"])
+def test_an_answer_that_is_not_aws_s_is_a_failing_source_and_no_traceback(
+    home: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    values = settings.load(cost_explorer=True)
+    with answering(answer) as url:
+        for name, value in {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "ENDPOINT_URL": url}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+        (lost,) = steps.ingest_costs(values, NOW).unreachable
+    assert lost.words.startswith("Cost Explorer: cost-explorer://all/2026-11-01/2026-11-18: ")
+    assert "check" in lost.words
+
+
+@contextmanager
+def answering(text: str) -> Iterator[str]:
+    """A server that says the same to everybody."""
+
+    class Parrot(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Parrot)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class Meter:
+    """Cost Explorer that bills what it is asked; an account in `down` fails."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *accounts: str) -> None:
+        self.accounts, self.asked, self.down = list(accounts), list[str](), set[str]()
+        monkeypatch.setattr(pulls.clients, "cost_explorer", lambda: None)
+        monkeypatch.setattr(pulls.cost_explorer, "list_accounts", self.list_accounts)
+        monkeypatch.setattr(pulls.cost_explorer, "fetch", self.fetch)
+
+    def list_accounts(self, _: object, **__: object) -> list[str]:
+        self.asked.append("all")
+        return self.accounts
+
+    def fetch(
+        self, _: object, *, start: date, end: date, accounts: Sequence[str], now: datetime, **__: object
+    ) -> Iterator[ParsedDelivery]:
+        for account in accounts:
+            self.asked.append(account)
+            if account in self.down:
+                raise SourceError(f"Cost Explorer {account}: throttled; run again later")
+            name = bill_name(start, end, account)
+            yield ParsedDelivery(DeliveryInfo("cost_explorer", name, account, now, False, now), iter(()))
+
+    def asked_by(self, values: settings.Settings, now: datetime) -> list[str]:
+        self.asked.clear()
+        pulls.pull_cost_explorer(values, now)
+        return self.asked
+
+
+def test_an_answered_bill_is_not_paid_for_again_within_six_hours(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, meter = settings.load(), Meter(monkeypatch, "1", "2")
+    assert meter.asked_by(values, NOW) == ["all", "1", "2"]
+    assert meter.asked_by(values, NOW + timedelta(hours=5, minutes=59)) == []
+    assert meter.asked_by(values, NOW + timedelta(hours=6)) == ["all", "1", "2"]
+
+
+def test_an_answer_that_brought_nothing_is_an_answer(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, meter = settings.load(), Meter(monkeypatch)
+    assert meter.asked_by(values, NOW) == ["all"]
+    assert meter.asked_by(values, NOW + timedelta(minutes=10)) == []
+
+
+def test_only_the_question_that_failed_is_asked_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, meter = settings.load(), Meter(monkeypatch, "1", "2", "3")
+    meter.down.add("2")
+    assert meter.asked_by(values, NOW) == ["all", "1", "2"]
+    meter.down.clear()
+    assert meter.asked_by(values, NOW + timedelta(minutes=10)) == ["2", "3"]
+    assert meter.asked_by(values, NOW + timedelta(minutes=20)) == []
+
+
+def test_other_days_other_accounts_and_a_clock_turned_back_are_other_questions(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, meter = settings.load(cost_explorer_accounts=("1",)), Meter(monkeypatch)
+    late = datetime(2026, 11, 18, 23, tzinfo=UTC)
+    assert meter.asked_by(values, late) == ["1"]
+    assert meter.asked_by(values, late + timedelta(hours=2)) == ["1"]
+    assert meter.asked_by(settings.load(cost_explorer_accounts=("1", "2")), late + timedelta(hours=3)) == ["2"]
+    assert meter.asked_by(values, late - timedelta(hours=1)) == ["1"]
+
+
+def test_the_waiting_time_is_a_setting(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_COST_EXPLORER_INTERVAL_HOURS", "1")
+    values, meter = settings.load(), Meter(monkeypatch, "1")
+    assert meter.asked_by(values, NOW) == ["all", "1"]
+    assert meter.asked_by(values, NOW + timedelta(hours=1)) == ["all", "1"]
+
+
+def test_bills_that_came_as_files_do_not_keep_the_pull_from_asking(
+    home: Path, small_files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, meter = settings.load(inbox=(str(small_files.folder),)), Meter(monkeypatch, "1")
+    small_files.cost_page("444455556666-20261003T000000Z.json")
+    assert steps.ingest_costs(values, NOW).count("landed") == 1
+    assert meter.asked_by(values, NOW) == ["all", "1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -148,6 +149,28 @@ def test_exports_hold_the_table_in_the_format_of_the_suffix(root: Path, tmp_path
     assert [row["chip"] for row in json.loads((written / "out.json").read_text())] == ["a", "b"]
     assert [json.loads(line)["chip"] for line in (written / "out.jsonl").read_text().splitlines()] == ["a", "b"]
     assert sorted(path.name for path in written.iterdir()) == ["out.csv", "out.json", "out.jsonl", "out.parquet"]
+
+
+def test_no_text_of_a_csv_export_is_a_formula_and_every_number_keeps_its_sign(tmp_path: Path) -> None:
+    texts = ["=1+1", "+1", "-2", "@x", "\tx", "\rx", "a=1", "'=1", "", "x\n=1"]
+    models = toy_models(tmp_path / "sql")
+    with duckdb.connect() as conn:
+        conn.execute("set TimeZone = 'UTC'")
+        bootstrap(conn)
+        create_tables(conn, models)
+        hours = [(DAY_1 + number * timedelta(hours=1), "a", number, text) for number, text in enumerate(texts)]
+        add_hours(conn, *hours, (DAY_1 + DAY, "a", -2.5, "gpu"))
+        publish(conn, Home(tmp_path), models, published_at=NOW, as_of=NOW, code_version="1")
+    for suffix in (".csv", ".CSV", ".parquet", ".json"):
+        reading.export(tmp_path, "fct_hours", tmp_path / f"out{suffix}")
+    for name in ("out.csv", "out.CSV"):
+        with (tmp_path / name).open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        guarded = ["'=1+1", "'+1", "'-2", "'@x", "'\tx", "'\rx", "a=1", "'=1", "", "x\n=1", "gpu"]
+        assert [row["kind"] for row in rows] == guarded
+        assert rows[-1]["cost_usd"] == "-2.5000000000"
+    assert pq.read_table(tmp_path / "out.parquet").column("kind").to_pylist() == [*texts, "gpu"]
+    assert [row["kind"] for row in json.loads((tmp_path / "out.json").read_text())] == [*texts, "gpu"]
 
 
 def test_an_export_replaces_a_file_whole_or_not_at_all(root: Path, tmp_path: Path) -> None:

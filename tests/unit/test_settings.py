@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import settings
+from pipeline import settings, steps
 from pipeline.errors import UsageError
 
 
@@ -41,10 +41,59 @@ def test_a_wrong_value_is_named_with_its_setting(home: Path, monkeypatch: pytest
         settings.load()
 
 
+@pytest.mark.parametrize("amount", ["lots", "", "2", "0GB", "-1GB", "2GBx", "150%", "0%", "1,5GB"])
+def test_a_nonsense_amount_of_memory_is_answered_with_one_that_works(
+    home: Path, monkeypatch: pytest.MonkeyPatch, amount: str
+) -> None:
+    monkeypatch.setenv("CHIPLEDGER_MEMORY_LIMIT", amount)
+    with pytest.raises(UsageError, match=r"memory_limit: .*set CHIPLEDGER_MEMORY_LIMIT to one like 2GB") as caught:
+        settings.load()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("amount", ["2GB", "500mb", "1.5 GiB", "80%", " 100MB "])
+def test_an_amount_of_memory_that_is_taken_opens_a_warehouse(
+    home: Path, monkeypatch: pytest.MonkeyPatch, amount: str
+) -> None:
+    monkeypatch.setenv("CHIPLEDGER_MEMORY_LIMIT", amount)
+    with steps.warehouse(settings.load()) as conn:
+        assert conn.execute("select 1").fetchall() == [(1,)]
+
+
 def test_a_misspelt_key_in_the_file_is_refused(home: Path) -> None:
     Path("chipledger.toml").write_text("inboxes = []\n", "utf-8")
     with pytest.raises(UsageError, match="inboxes"):
         settings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("CHIPLEDGER_INBOXES", "CHIPLEDGER_INBOX"),
+        ("CHIPLEDGER_COSTEXPLORER", "CHIPLEDGER_COST_EXPLORER"),
+        ("CHIPLEDGER_REGION", "CHIPLEDGER_REGIONS"),
+        ("chipledger_hom", "CHIPLEDGER_HOME"),
+        ("CHIPLEDGER_SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN"),
+        ("CHIPLEDGER_SLACK_TOKEN", "SLACK_BOT_TOKEN"),
+    ],
+)
+def test_a_misspelt_name_in_the_environment_is_answered_with_the_nearest(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "sesame")
+    with pytest.raises(UsageError, match=rf"{name} is no setting; did you mean {meant}\?") as caught:
+        settings.load()
+    assert "sesame" not in str(caught.value)
+
+
+def test_every_known_name_is_taken(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in settings.OTHER_NAMES - {"CHIPLEDGER_CONFIG"}:
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("CHIPLEDGER_CONFIG", "elsewhere.toml")
+    monkeypatch.setenv("chipledger_threads", "3")
+    for name, value in settings.load(slack_channel="C1").as_environment().items():
+        monkeypatch.setenv(name, value)
+    assert (settings.load().threads, settings.load().slack_channel) == (3, "C1")
 
 
 def test_broken_toml_names_the_file(home: Path) -> None:

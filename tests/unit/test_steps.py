@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import sample, settings, steps
+from pipeline import settings, steps
 from pipeline.errors import UsageError
 from pipeline.landing import LandingResult
 
@@ -46,16 +46,10 @@ def test_words_of_an_ingest_name_what_was_refused_and_why() -> None:
     ]
 
 
-def test_the_sample_fleet_never_joins_real_deliveries(home: Path) -> None:
-    values = settings.load(inbox=(str(drop(home.parent / "inbox")),))
-    steps.ingest_metrics(values, values.clock())
-    with pytest.raises(UsageError, match="CHIPLEDGER_HOME"):
-        sample.refuse_beside_real_data(values, sample.Sample(values.place.sample))
-
-
-def test_the_sample_brings_its_own_clock_and_sources_alone(home: Path) -> None:
-    values = settings.load(inbox=("elsewhere",), cost_explorer=True)
-    turned = sample.Sample(values.place.sample).settings(values)
-    assert turned.clock() == sample.CLOCK
-    assert turned.inbox == (str(values.place.sample / "landing"),)
-    assert not turned.cost_explorer
+def test_a_source_that_names_itself_is_not_named_twice() -> None:
+    lost = LandingResult("s3://b/x", "", "unreachable", reason="s3://b/x cannot be listed: no; check its name")
+    assert steps.Ingested((lost,)).refused == [lost]
+    assert str(steps.Ingested((lost,))).splitlines() == [
+        "0 landed (0 rows), 0 known already, 1 source unreachable",
+        "  s3://b/x cannot be listed: no; check its name",
+    ]

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import SourceError, UsageError
 from pipeline.sources.base import IngestOptions
 from pipeline.sweep import SweepResult, sweep
 from pipeline.warehouse import bootstrap, open_warehouse
@@ -185,9 +184,26 @@ def test_hidden_and_temporary_files_are_passed_over(raw_conn: duckdb.DuckDBPyCon
     assert _sweep(raw_conn, small_files.folder).results == ()
 
 
-def test_a_missing_root_is_a_usage_error(raw_conn: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="neither a file nor a folder"):
-        _sweep(raw_conn, tmp_path / "nowhere")
+def test_a_missing_root_is_told_and_the_others_are_swept(
+    raw_conn: duckdb.DuckDBPyConnection, small_files: Any, tmp_path: Path
+) -> None:
+    small_files.scrape("20261001T000100Z")
+    result = _sweep(raw_conn, tmp_path / "nowhere", small_files.folder, "s3://")
+    lost = {each.object: each.words for each in result.of("unreachable")}
+    assert len(result.of("landed")) == 1
+    assert set(lost) == {str(tmp_path / "nowhere"), "s3://"}
+    assert "neither a file nor a folder; give an existing path" in lost[str(tmp_path / "nowhere")]
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    raw_conn: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pipeline.sources.objects.os.scandir", refuse)
+    (lost,) = _sweep(raw_conn, tmp_path).of("unreachable")
+    assert lost.words == f"{tmp_path} cannot be listed: Permission denied; make it readable, or mount it again"
 
 
 def test_progress_ends_at_the_number_of_objects(raw_conn: duckdb.DuckDBPyConnection, small_files: Any) -> None:
@@ -228,8 +244,9 @@ def test_an_s3_prefix_is_swept_like_a_folder(
 
 
 def test_a_bucket_that_is_not_there_says_what_to_check(raw_conn: duckdb.DuckDBPyConnection, bucket: Any) -> None:
-    with pytest.raises(SourceError, match="s3:ListBucket"):
-        sweep(raw_conn, ["s3://nowhere/x"], IngestOptions(), arrived_at=ARRIVED, s3_client=bucket)
+    (lost,) = sweep(raw_conn, ["s3://nowhere/x"], IngestOptions(), arrived_at=ARRIVED, s3_client=bucket).results
+    assert (lost.object, lost.status) == ("s3://nowhere/x", "unreachable")
+    assert "s3:ListBucket" in lost.words
 
 
 @settings(max_examples=20)

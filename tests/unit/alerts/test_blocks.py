@@ -52,6 +52,12 @@ def test_every_message_is_within_slacks_limits(message: Message) -> None:
     assert len(json.dumps(body).encode()) < 100_000
 
 
+def test_text_of_control_characters_alone_becomes_no_empty_block() -> None:
+    empty = Message("x", "", (), "", (), "", "", "", ())
+    silent = replace(empty, money="\x1f", next_step="\x1f", runbook="", footer=("\x1f",), evidence_title="\x1f")
+    assert not _refusal(blocks.payload(silent, {}))
+
+
 @given(MESSAGES)
 def test_slacks_own_models_accept_every_block(message: Message) -> None:
     models = {"header": HeaderBlock, "section": SectionBlock, "context": ContextBlock}

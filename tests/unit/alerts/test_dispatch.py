@@ -57,6 +57,13 @@ def test_a_finding_becomes_one_file_that_slack_would_take_as_it_is(tmp_path: Pat
     assert body["message"]["runbook"] == "alerts/runbooks/idle_while_paid.md"
 
 
+def test_the_report_says_that_messages_were_written_and_where(tmp_path: Path, tell: Tell) -> None:
+    folder = tmp_path / "outbox"
+    assert str(tell(IDLE, dry_run=True)) == f"1 would be written to {folder}, 0 findings without news"
+    assert str(tell(IDLE)) == f"1 written to {folder}, 0 findings without news"
+    assert str(tell(IDLE)) == f"0 written to {folder}, 1 findings without news"
+
+
 def test_telling_again_writes_nothing(tmp_path: Path, tell: Tell) -> None:
     tell(IDLE, SPIKE)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "outbox").iterdir()}

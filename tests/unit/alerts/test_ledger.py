@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from alerts.ledger import Ledger, lease
+from alerts.ledger import Ledger, lease, opened
 from alerts.schema import Row
+from pipeline.errors import LedgerBroken
 from tests.unit.alerts.samples import IDLE, closed
 
 NOW = datetime(2026, 11, 15, tzinfo=UTC)
@@ -25,6 +27,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def claim(ledger: Ledger, row: Row) -> bool:
     return ledger.claim(row, channel="C1", under_ts="", server_time=1000.0, now=NOW)
+
+
+def use(ledger: Ledger, row: Row) -> None:
+    ledger.message(row.outbox_id)
+    ledger.reconcile([closed(IDLE)], target="C1", data_through_at=None)
 
 
 def test_a_message_can_be_claimed_once(ledger: Ledger) -> None:
@@ -69,6 +76,42 @@ def test_a_sent_parent_that_reads_as_it_must_is_left_alone(ledger: Ledger) -> No
     assert ledger.stale_threads() == []
     ledger.reconcile([closed(IDLE)], target="C1", data_through_at=None)
     assert [thread.ts for thread in ledger.stale_threads()] == ["1.5"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "update incidents set finding = 'half a fin'",
+        "update outbox set message = '{}'",
+        "update outbox set message = cast(x'ff' as text)",
+        "update incidents set finding_id = 'other'",
+        "drop table outbox; create table outbox (x)",
+    ],
+)
+def test_a_damaged_row_names_the_ledger_and_what_to_do(tmp_path: Path, ledger: Ledger, damage: str) -> None:
+    (row,) = ledger.queue()
+    ledger.record_sent(row, channel="C1", ts="1", anchors=True, edit_key="")
+    ledger.close()
+    with sqlite3.connect(tmp_path / "alerts.db") as conn:
+        conn.executescript(damage)
+    with (
+        pytest.raises(LedgerBroken, match=r"alert ledger .*alerts\.db: .*move it away.*then: chipledger notify"),
+        opened(tmp_path / "alerts.db", "slack") as broken,
+    ):
+        use(broken, row)
+
+
+def test_a_ledger_that_another_program_holds_is_not_called_damaged(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.schema.BUSY_SECONDS", 0)
+    with sqlite3.connect(tmp_path / "alerts.db") as other:
+        other.execute("begin immediate")
+        with (
+            pytest.raises(LedgerBroken, match=r"database is locked; let its holder finish"),
+            opened(tmp_path / "alerts.db", "slack") as busy,
+        ):
+            busy.recover()
 
 
 def test_the_lease_is_for_one_and_free_as_soon_as_it_is_let_go(tmp_path: Path) -> None:
