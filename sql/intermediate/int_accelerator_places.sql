@@ -10,7 +10,7 @@
 -- column: accelerator_id | GPU UUID ('/GI<id>' for a MIG instance) or <instance_id>/neuron<device>
 -- column: instance_id | EC2 instance, '' where the host is unknown
 -- column: device_id | physical device: accelerator_id without its MIG instance
--- column: is_alias | the labels give no UUID, but one was seen at that place
+-- column: is_second_hand | silent where another place tells of the accelerator at the same instant: its labels give no UUID, or a host that is no instance
 -- column: slice_count | compute slices of a MIG instance, 1 on a whole device
 -- column: device_slice_count | compute slices of the whole device, 1 without MIG
 -- column: instance_type | type as the telemetry names it, '' where it does not
@@ -170,7 +170,7 @@ named_places as (
             end
         ) as accelerator_id,
         instance_id,
-        alias_uuid is not null as is_alias,
+        alias_uuid is not null as is_second_hand,
         case
             when gpu_instance_id = '' then 1
             else greatest(cast(coalesce(nullif(regexp_extract(mig_profile, '^(\d+)g', 1), ''), '1') as integer), 1)
@@ -198,7 +198,7 @@ named_places as (
         cast(device_index as varchar) as device_key,
         instance_id || '/neuron' || device_index as accelerator_id,
         instance_id,
-        false as is_alias,
+        false as is_second_hand,
         1 as slice_count,
         1 as device_slice_count,
         instance_type,
@@ -212,30 +212,49 @@ named_places as (
         first_at,
         last_at,
     from neuron_places
+),
+
+-- a second exporter under a name that says nothing (localhost) shows a GPU whose instance another one knows in that hour
+known_instances as (
+    select
+        seen_hour_at,
+        accelerator_id,
+        min(instance_id) as instance_id,
+    from named_places
+    where instance_id <> ''
+    group by seen_hour_at, accelerator_id
+    having min(instance_id) = max(instance_id)
 )
 
 select
-    seen_hour_at,
-    label_key,
-    valid_from_at,
-    valid_until_at,
-    source,
-    instance_key,
-    device_key,
-    accelerator_id,
-    instance_id,
-    regexp_replace(accelerator_id, '/GI\d+$', '') as device_id,
-    is_alias,
-    slice_count,
-    device_slice_count,
-    instance_type,
-    region,
-    model_name,
-    logical_core_count,
-    owner_id,
-    sharers_key,
-    is_contested,
-    is_time_guessed,
-    first_at,
-    last_at,
-from named_places
+    p.seen_hour_at,
+    p.label_key,
+    p.valid_from_at,
+    p.valid_until_at,
+    p.source,
+    p.instance_key,
+    p.device_key,
+    p.accelerator_id,
+    case
+        when
+            p.instance_id = '' and p.valid_from_at = cast('-infinity' as timestamptz)
+            and p.valid_until_at = cast('infinity' as timestamptz)
+            then coalesce(k.instance_id, '')
+        else p.instance_id
+    end as instance_id,
+    regexp_replace(p.accelerator_id, '/GI\d+$', '') as device_id,
+    p.is_second_hand or p.instance_id = '' as is_second_hand,
+    p.slice_count,
+    p.device_slice_count,
+    p.instance_type,
+    p.region,
+    p.model_name,
+    p.logical_core_count,
+    p.owner_id,
+    p.sharers_key,
+    p.is_contested,
+    p.is_time_guessed,
+    p.first_at,
+    p.last_at,
+from named_places as p
+left join known_instances as k using (seen_hour_at, accelerator_id)

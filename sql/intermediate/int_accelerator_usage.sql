@@ -43,11 +43,11 @@
 with places as materialized (
     select
         *,
-        -- of two samples of one instant the one with the smaller number speaks: an alias is silent beside its UUID
+        -- of two samples of one instant the one with the smaller number speaks
         cast(
             dense_rank() over (
                 order by
-                    is_alias, source, instance_key, device_key, accelerator_id, instance_id, slice_count,
+                    is_second_hand, source, instance_key, device_key, accelerator_id, instance_id, slice_count,
                     device_slice_count, instance_type, region, model_name, logical_core_count, owner_id, sharers_key
             ) as integer
         ) as place_number,
