@@ -58,7 +58,10 @@ def ingest(
         str | None, typer.Option(help="UTC time of records that carry none, as 2026-11-01T00:00:00Z.")
     ] = None,
     interval: Annotated[
-        float | None, typer.Option(min=0.001, help="Seconds between samples, where the file does not say.")
+        float | None,
+        typer.Option(
+            min=0.001, max=3600, help="Seconds between samples, where the file does not say; an hour at most."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -45,7 +45,7 @@ MEASURES: Final = (
 XID_COUNT: Final = MEASURES.index("xid_errors_count")
 ENERGY: Final = MEASURES.index("total_energy_consumption")
 TEMPERATURES: Final = (MEASURES.index("gpu_temp"), MEASURES.index("memory_temp"))
-LOWEST_CELSIUS: Final = -273.0
+COLDEST, HOTTEST = -50.0, 200.0
 HIGHEST: Final = 2_000_000_000.0  # of every measure but the energy counter: what no GPU can reach in its unit
 FLOAT_BLANK: Final = 140_737_488_355_328.0
 INT32_BLANKS: Final = (2_147_483_632.0, 2_147_483_635.0)
@@ -251,6 +251,8 @@ def _without_sentinels(values: npt.NDArray[np.float64], columns: Integers) -> np
 
 def _is_absurd(values: npt.NDArray[np.float64], columns: Integers) -> npt.NDArray[np.bool_]:
     """Negative where only a temperature may be, or beyond what any GPU reaches."""
-    lowest = np.where(np.isin(columns, TEMPERATURES), LOWEST_CELSIUS, 0.0)
-    absurd: npt.NDArray[np.bool_] = (values < lowest) | ((values > HIGHEST) & (columns != ENERGY))
+    is_temperature = np.isin(columns, TEMPERATURES)
+    lowest = np.where(is_temperature, COLDEST, 0.0)
+    highest = np.where(is_temperature, HOTTEST, np.where(columns == ENERGY, FLOAT_BLANK, HIGHEST))
+    absurd: npt.NDArray[np.bool_] = (values < lowest) | (values > highest)
     return absurd

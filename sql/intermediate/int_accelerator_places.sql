@@ -20,7 +20,7 @@
 -- column: owner_id | the only known owner, '' for none, NULL where several share the device
 -- column: sharers_key | names the owners of a shared GPU in int_gpu_owners; NULL where one or nobody holds it, and on Neuron
 -- column: is_contested | the samples are in int_gpu_copies, folded
--- column: is_time_guessed | the times came from a file's modification time
+-- column: is_time_guessed | times of the hour came from a file's modification time; contested labels say so by the sample
 -- column: first_at | first sample of the hour
 -- column: last_at | last sample of the hour
 -- check:  fail | slice_count between 1 and device_slice_count | an instance is a part of its device
@@ -49,7 +49,7 @@ labels as (
         owner_id,
         sharers_key,
         is_contested,
-        bool_or(is_time_guessed) as is_time_guessed,
+        not is_contested and bool_or(is_time_guessed) as is_time_guessed,
         min(first_at) as first_at,
         max(last_at) as last_at,
     from spans
@@ -104,7 +104,7 @@ gpu_places as (
             when regexp_full_match(g.hostname, 'i-[0-9a-f]{8,17}') then g.hostname
             else coalesce(h.instance_id, '')
         end as instance_id,
-        a.gpu_uuid as alias_uuid,
+        case when a.gpu_uuid like '%00000000' then g.hostname || '/' || a.gpu_uuid else a.gpu_uuid end as alias_uuid,
         coalesce(h.valid_from_at, cast('-infinity' as timestamptz)) as valid_from_at,
         coalesce(h.valid_until_at, cast('infinity' as timestamptz)) as valid_until_at,
     from gpu_labels as g
@@ -121,7 +121,7 @@ neuron_places as (
     select
         make_timestamptz(epoch_ms(sample_at) // 3600000 * 3600000000) as seen_hour_at,
         label_key,
-        'neuron_monitor' as source,
+        source,
         instance_id,
         device_index,
         instance_type,
@@ -130,27 +130,10 @@ neuron_places as (
         owner_id,
         min(sample_at) as first_at,
         max(sample_at) as last_at,
-    from int_neuron_devices
+    from int_neuron_samples
     where sample_at >= $start_at and sample_at < $end_at
     group by
-        seen_hour_at, label_key, instance_id, device_index, instance_type, region, logical_core_count, owner_id
-    union all
-    select
-        make_timestamptz(epoch_ms(sample_at) // 3600000 * 3600000000) as seen_hour_at,
-        label_key,
-        'cloudwatch' as source,
-        instance_id,
-        device_index,
-        instance_type,
-        region,
-        logical_core_count,
-        owner_id,
-        min(sample_at) as first_at,
-        max(sample_at) as last_at,
-    from int_cloudwatch_devices
-    where sample_at >= $start_at and sample_at < $end_at
-    group by
-        seen_hour_at, label_key, instance_id, device_index, instance_type, region, logical_core_count, owner_id
+        seen_hour_at, label_key, source, instance_id, device_index, instance_type, region, logical_core_count, owner_id
 ),
 
 named_places as (

@@ -4,7 +4,7 @@
 -- column: accelerator_id | GPU UUID ('/GI<id>' for a MIG instance) or <instance_id>/neuron<device>
 -- column: instance_id | EC2 instance, '' where the host is unknown
 -- column: sample_at | the sample, or the last of those summed: a sample stands alone where its owners idle, several share a Neuron device or MIG divides a GPU
--- column: covered_ms | milliseconds of the hour the samples stand for: the gap to the sample before, at most twice the cadence; the first of all stands for one cadence
+-- column: covered_ms | milliseconds of the hour the samples stand for: the gap to the sample before, at most twice the cadence; the first of all stands for one cadence. A cadence counts as an hour at most
 -- column: source | supplier of the samples
 -- column: instance_key | instance id or host label as the supplier gave it
 -- column: device_key | device as the supplier gave it
@@ -59,39 +59,30 @@ with places as materialized (
 
 named_places as (
     select distinct
-        place_number,
-        accelerator_id,
-        instance_id,
-        source,
-        instance_key,
-        device_key,
-        device_id,
-        slice_count,
-        device_slice_count,
-        instance_type,
-        region,
-        model_name,
-        logical_core_count,
-        owner_id,
-        sharers_key,
+        * exclude (
+            seen_hour_at, label_key, valid_from_at, valid_until_at, is_contested, is_time_guessed, first_at, last_at,
+            series_number, held_units
+        ),
     from places
 ),
 
-gpus as (
+-- of two places that tell of one device at one instant, the second is silent: one that knows less, or the whole of a GPU
+-- beside its MIG instances
+silent_places as (
+    select distinct
+        loud.place_number as loud_number,
+        silent.place_number,
+    from named_places as loud
+    join named_places as silent using (device_id, instance_id)
+    where
+        loud.accelerator_id = silent.accelerator_id and silent.is_second_hand and not loud.is_second_hand
+        or loud.device_slice_count > 1 and silent.device_slice_count = 1
+),
+
+gpus as not materialized (
     select
-        label_key,
-        sample_at,
-        cadence_ms,
-        busy_ppm,
-        counter_bits,
-        achieved_ppm,
-        memory_used_bytes,
-        power_milliwatts,
-        energy_millijoules,
-        temperature_celsius,
-        xid_code,
-        uncorrected_error_count,
-        is_scale_suspect,
+        * exclude (delivery_id, memory_temperature_celsius),
+        false as is_time_guessed,
         false as is_folded,
     from stg_dcgm_samples
     where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 3 hours
@@ -103,12 +94,26 @@ gpus as (
     where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 3 hours
 ),
 
+silent as (
+    select distinct
+        q.place_number,
+        g.sample_at,
+    from gpus as g
+    join places as p
+        on
+            g.label_key = p.label_key
+            and g.is_folded = p.is_contested
+            and g.sample_at >= p.valid_from_at
+            and g.sample_at < p.valid_until_at
+    join silent_places as q on p.place_number = q.loud_number
+),
+
 samples as (
     select
         p.place_number,
         p.series_number,
         g.sample_at,
-        cast(g.cadence_ms as integer) as cadence_ms,
+        cast(least(g.cadence_ms, 3600000) as integer) as cadence_ms,
         g.busy_ppm,
         g.achieved_ppm,
         g.memory_used_bytes,
@@ -119,7 +124,8 @@ samples as (
         g.uncorrected_error_count,
         cast(g.counter_bits as tinyint) as counter_bits,
         cast(
-            case when g.is_scale_suspect then 8 else 0 end + case when p.is_time_guessed then 256 else 0 end as smallint
+            case when g.is_scale_suspect then 8 else 0 end + case when g.is_time_guessed or p.is_time_guessed then 256 else 0 end
+            as smallint
         ) as flag_bits,
         p.held_units,
         case when p.held_units = 0 and g.busy_ppm > 0 then 720720 else 0 end as unknown_units,
@@ -132,18 +138,15 @@ samples as (
             and g.is_folded = p.is_contested
             and g.sample_at >= p.valid_from_at
             and g.sample_at < p.valid_until_at
-    union all
+    anti join silent as q on p.place_number = q.place_number and g.sample_at = q.sample_at
+    union all by name
     select
         p.place_number,
         p.series_number,
         d.sample_at,
-        cast(d.cadence_ms as integer) as cadence_ms,
+        cast(least(d.cadence_ms, 3600000) as integer) as cadence_ms,
         cast(d.busy_ppm as integer) as busy_ppm,
-        null as achieved_ppm,
         d.memory_used_bytes,
-        null as power_milliwatts,
-        null as energy_counter,
-        null as temperature_celsius,
         0 as xid_code,
         d.uncorrected_error_count,
         cast(4 as tinyint) as counter_bits,
@@ -151,7 +154,7 @@ samples as (
         cast(d.held_units as integer) as held_units,
         cast(d.unknown_units as integer) as unknown_units,
         d.owner_busy_units,
-        d.held_units > 0 and (d.is_shared or coalesce(d.owner_busy_units < 50000 * d.held_units, false))
+        d.held_units > 0 and (d.owner_id is null or coalesce(d.owner_busy_units < 50000 * d.held_units, false))
             as stands_alone,
     from int_neuron_samples as d
     join places as p using (label_key)
@@ -335,7 +338,7 @@ select
     cast(s.owner_busy_unit_ms as bigint) as owner_busy_unit_ms,
     s.memory_used_bytes_max,
     cast(coalesce(s.power_known_ms, 0) as bigint) as power_known_ms,
-    cast(s.power_milliwatt_ms as bigint) as power_milliwatt_ms,
+    cast(s.power_milliwatt_ms as hugeint) as power_milliwatt_ms,
     cast(s.energy_millijoules as bigint) as energy_millijoules,
     s.temperature_celsius_max,
     cast(s.error_count as bigint) as error_count,

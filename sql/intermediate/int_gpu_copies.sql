@@ -1,4 +1,4 @@
--- int_gpu_copies: GPUs of which several rows tell at one instant, folded into one row: the newest delivery's, never added up.
+-- int_gpu_copies: the samples of contested labels (see stg_dcgm_spans), one row per GPU and instant: the newest delivery's, never added up.
 -- grain:  hostname, device_key, sample_at
 -- column: hostname | host label of the exporter
 -- column: device_key | GPU as in stg_dcgm_spans
@@ -16,6 +16,7 @@
 -- column: xid_code | last XID error code, 0 for none; NULL where not reported
 -- column: uncorrected_error_count | running count of double-bit ECC errors; NULL where not reported
 -- column: is_scale_suspect | a ratio above its scale was seen and cut
+-- column: is_time_guessed | the time came from a file's modification time
 -- check:  fail | busy_ppm is null or busy_ppm between 0 and 1000000 | a GPU cannot work more than all of the time
 -- window: sample_at
 
@@ -54,6 +55,7 @@ copies as (
         c.device_number,
         c.delivery_number,
         c.owner_id,
+        c.is_time_guessed,
     from stg_dcgm_samples as s
     join spans as c using (delivery_id, label_key)
     anti join mig_instants as m
@@ -94,6 +96,7 @@ folded as materialized (
         max(xid_code) as xid_code,
         max(uncorrected_error_count) as uncorrected_error_count,
         bool_or(is_scale_suspect) as is_scale_suspect,
+        bool_or(is_time_guessed) as is_time_guessed,
     from copies
     group by device_number, sample_at, delivery_number
 ),
@@ -133,6 +136,7 @@ select
     f.xid_code,
     f.uncorrected_error_count,
     f.is_scale_suspect,
+    f.is_time_guessed,
 from folded as f
 join newest using (device_number, sample_at, delivery_number)
 join devices as d using (device_number)

@@ -4,11 +4,15 @@
 -- column: device_index | Neuron device
 -- column: sample_at | end of the interval that the sample covers
 -- column: label_key | names the place in int_accelerator_places
+-- column: source | neuron_monitor or cloudwatch
+-- column: instance_type | EC2 instance type
+-- column: region | AWS region
+-- column: logical_core_count | logical NeuronCores of the device
+-- column: owner_id | the only known owner, '' for none, NULL where several share the device (see int_shared_holdings)
 -- column: cadence_ms | sampling period, milliseconds
 -- column: busy_ppm | mean over the device's cores of their busy share; NULL where no core could tell
 -- column: memory_used_bytes | device memory in use; NULL where unknown
 -- column: uncorrected_error_count | running count of uncorrected memory errors; NULL where not reported
--- column: is_shared | several known owners hold cores of the device: int_shared_holdings names them
 -- column: held_units | cores held by known owners, in 1/720720ths of the device
 -- column: unknown_units | cores held by nobody known, in 1/720720ths of the device
 -- column: owner_busy_units | busy ppm times share units of the only known owner; NULL where several share it or its work is unknown
@@ -60,11 +64,15 @@ select
     n.device_index,
     n.sample_at,
     n.label_key,
+    'neuron_monitor' as source,
+    n.instance_type,
+    n.region,
+    n.logical_core_count,
+    n.owner_id,
     n.cadence_ms,
     n.busy_ppm,
     n.memory_used_bytes,
     n.uncorrected_error_count,
-    n.owner_id is null as is_shared,
     n.held_units,
     n.unknown_units,
     n.owner_busy_units,
@@ -81,11 +89,15 @@ select
     c.device_index,
     c.sample_at,
     c.label_key,
+    'cloudwatch' as source,
+    c.instance_type,
+    c.region,
+    c.logical_core_count,
+    c.owner_id,
     c.cadence_ms,
     c.busy_ppm,
     c.memory_used_bytes,
     null as uncorrected_error_count,
-    c.owner_id is null as is_shared,
     c.held_units,
     c.unknown_units,
     c.owner_busy_units,

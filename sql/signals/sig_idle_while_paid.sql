@@ -18,12 +18,12 @@
 -- check:  fail | impact_usd >= 0 | idleness never earns money
 -- check:  fail | end_at is null or end_at >= start_at + interval 15 minutes | shorter idleness is no finding
 
-with data_ends as (
+with newest as (
     select
-        accelerator_id,
-        last_seen_at as data_end_at,
-        max(last_seen_at) over (partition by vendor) as newest_at,
+        vendor,
+        max(last_seen_at) as newest_at,
     from dim_accelerator
+    group by vendor
 ),
 
 marked as (
@@ -89,6 +89,19 @@ episodes as (
             order by run_start_at, accelerator_id, instance_id
         ) as episode_number,
     from episode_marks
+),
+
+data_ends as (
+    select
+        h.accelerator_id,
+        h.instance_id,
+        max(h.last_sample_at) as data_end_at,
+        any_value(newest.newest_at) as newest_at,
+    from int_accelerator_hours as h
+    join dim_accelerator using (accelerator_id)
+    join newest using (vendor)
+    where (h.accelerator_id, h.instance_id) in (select (e.accelerator_id, e.instance_id) from episodes as e)
+    group by h.accelerator_id, h.instance_id
 ),
 
 stretches as (
@@ -219,7 +232,7 @@ spans as (
         -- open while the idleness reaches the newest sample of a device that still reports
         coalesce(bool_or(run_end_at >= data_end_at and data_end_at >= newest_at - interval 15 minutes), false) as is_open,
     from episodes
-    left join data_ends using (accelerator_id)
+    left join data_ends using (accelerator_id, instance_id)
     group by workload_id, episode_number
 ),
 

@@ -47,14 +47,19 @@ select
     -- not least(): it would turn an unknown percentage into a full one
     cast(
         round(
-            max(case when value > 100 then 100 else value end)
+            max(case when value > 100 then 100 when value >= 0 then value end)
             filter (where metric_name = 'node_neuroncore_utilization') * 10000
         ) as bigint
     ) as busy_ppm,
-    cast(round(max(value) filter (where metric_name = 'node_neuroncore_memory_usage_total')) as bigint)
-        as memory_used_bytes,
-    coalesce(max(value) filter (where metric_name = 'node_neuroncore_utilization') > 100.5, false)
-        as is_scale_suspect,
+    cast(
+        round(
+            max(case when value between 0 and 1e15 then value end)
+            filter (where metric_name = 'node_neuroncore_memory_usage_total')
+        ) as bigint
+    ) as memory_used_bytes,
+    coalesce(
+        bool_or(value < 0 or metric_name = 'node_neuroncore_utilization' and value > 100.5 or value > 1e15), false
+    ) as is_scale_suspect,
 from newest
 where period_end_at >= $start_at and period_end_at < $end_at
 group by account_id, region, cluster, instance_id, neuron_core, period_end_at

@@ -22,6 +22,9 @@
 -- column: is_time_guessed | the times came from a file's modification time
 -- check:  fail | last_at >= first_at | a span runs forward
 -- check:  fail | device_key <> '' | a row that names no device can be nobody's
+-- check:  fail | query: select s.sample_at as seen_hour_at, s.delivery_id, s.label_key from stg_dcgm_samples as s
+--     anti join stg_dcgm_spans as n using (delivery_id, label_key)
+--     where s.sample_at >= $start_at and s.sample_at < $end_at | a sample without its labels would be lost
 -- window: seen_hour_at
 
 with spans as (
@@ -93,6 +96,7 @@ copies as materialized (
         list_sort(list(label_key) filter (where owner_id <> '')) as owner_label_keys,
         coalesce(min(owner_id) filter (where owner_id <> ''), '') as first_owner_id,
         max(owner_id) as last_owner_id,
+        max(model_name) as model_name,
         any_value(first_at) as first_at,
         any_value(last_at) as last_at,
     from named
@@ -142,6 +146,20 @@ varied as (
     having count(*) > 1
 ),
 
+-- while MIG is on only its instances exist
+divided as (
+    select label_key
+    from named
+    where
+        gpu_instance_id = ''
+        and (hour_number, hostname, gpu_uuid, device_name) in (
+            select (mig.hour_number, mig.hostname, mig.gpu_uuid, mig.device_name)
+            from named as mig
+            where mig.gpu_instance_id <> ''
+        )
+),
+
+-- what contests one label contests all its copies
 contested as (
     select unnest(label_keys) as label_key
     from crossed
@@ -154,18 +172,11 @@ contested as (
             unnest(label_keys) as member_key,
         from copies
     )
-    where member_key in (select label_key from varied)
-    union
-    -- while MIG is on only its instances exist
-    select label_key
-    from named
-    where
-        gpu_instance_id = ''
-        and (hour_number, hostname, gpu_uuid, device_name) in (
-            select (mig.hour_number, mig.hostname, mig.gpu_uuid, mig.device_name)
-            from named as mig
-            where mig.gpu_instance_id <> ''
-        )
+    where member_key in (
+        select v.label_key from varied as v
+        union all
+        select d.label_key from divided as d
+    )
 )
 
 select
@@ -179,7 +190,7 @@ select
     n.device_name,
     n.gpu_instance_id,
     n.gpu_instance_profile as mig_profile,
-    n.model_name,
+    case when k.label_key is null then c.model_name else n.model_name end as model_name,
     n.owner_id,
     n.sharer,
     n.first_at,
@@ -187,8 +198,9 @@ select
     c.speaker_key,
     case when c.first_owner_id = c.last_owner_id then c.first_owner_id end as spoken_owner_id,
     case when c.first_owner_id <> c.last_owner_id then hash(c.owner_label_keys) end as sharers_key,
-    n.label_key in (select label_key from contested) as is_contested,
+    k.label_key is not null as is_contested,
     d.time_guessed as is_time_guessed,
 from named as n
 join copies as c using (hour_number, delivery_id, hostname, device_key, row_count, content_sum)
 join raw_deliveries as d using (delivery_id)
+left join contested as k using (label_key)

@@ -18,7 +18,9 @@ with runtimes as not materialized (
         c.report_number,
         c.core_index,
         c.sample_at,
-        c.utilization_percent,
+        -- a negative share is no share
+        case when c.utilization_percent >= 0 then c.utilization_percent end as utilization_percent,
+        coalesce(c.utilization_percent < 0, false) as is_negative,
         c.memory_used_bytes,
         coalesce(c.memory_used_bytes, 0) > 0
         or coalesce(c.utilization_percent, 0) > 0
@@ -44,6 +46,7 @@ cores as (
         core_index,
         sample_at,
         utilization_percent,
+        is_negative,
         memory_used_bytes,
         case when owns_core and runtime_tag <> '' then [runtime_tag] else [] end as runtime_tags,
         owns_core and runtime_tag = '' as has_unknown_runtime,
@@ -56,6 +59,7 @@ cores as (
         core_index,
         sample_at,
         max(utilization_percent) as utilization_percent,
+        bool_or(is_negative) as is_negative,
         sum(memory_used_bytes) as memory_used_bytes,
         list_sort(list_distinct(coalesce(list(runtime_tag) filter (where owns_core and runtime_tag <> ''), [])))
             as runtime_tags,
@@ -76,5 +80,5 @@ select
     cast(coalesce(memory_used_bytes, 0) as bigint) as memory_used_bytes,
     runtime_tags,
     has_unknown_runtime,
-    coalesce(utilization_percent > 100.5, false) as is_scale_suspect,
+    is_negative or coalesce(utilization_percent > 100.5, false) as is_scale_suspect,
 from cores
