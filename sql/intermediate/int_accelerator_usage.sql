@@ -38,7 +38,7 @@
 -- check:  fail | covered_ms between 1 and 3600000 | what happened in an hour lies within it
 -- check:  fail | held_unit_ms + unknown_unit_ms <= covered_ms * 720720 | a device cannot be held more than once
 -- window: usage_hour_at
--- lookback: 3 hours
+-- lookback: 2 hours
 
 with places as materialized (
     select
@@ -54,58 +54,31 @@ with places as materialized (
         cast(dense_rank() over (order by accelerator_id, instance_id) as integer) as series_number,
         case when owner_id = '' then 0 else 720720 end as held_units,
     from int_accelerator_places
-    where seen_hour_at >= $start_at - interval 2 hours and seen_hour_at < $end_at + interval 3 hours
+    where seen_hour_at >= $start_at - interval 2 hours and seen_hour_at < $end_at + interval 2 hours
 ),
 
 named_places as (
     select distinct
         * exclude (
             seen_hour_at, label_key, valid_from_at, valid_until_at, is_contested, is_time_guessed, first_at, last_at,
-            series_number, held_units
+            series_number, held_units, is_second_hand
         ),
     from places
 ),
 
--- of two places that tell of one device at one instant, the second is silent: one that knows less, or the whole of a GPU
--- beside its MIG instances
-silent_places as (
-    select distinct
-        loud.place_number as loud_number,
-        silent.place_number,
-    from named_places as loud
-    join named_places as silent using (device_id, instance_id)
-    where
-        loud.accelerator_id = silent.accelerator_id and silent.is_second_hand and not loud.is_second_hand
-        or loud.device_slice_count > 1 and silent.device_slice_count = 1
-),
-
-gpus as not materialized (
+gpus as (
     select
         * exclude (delivery_id, memory_temperature_celsius),
         false as is_time_guessed,
         false as is_folded,
     from stg_dcgm_samples
-    where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 3 hours
+    where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 2 hours
     union all by name
     select
         * exclude (hostname, device_key, owner_label_keys),
         true as is_folded,
     from int_gpu_copies
-    where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 3 hours
-),
-
-silent as (
-    select distinct
-        q.place_number,
-        g.sample_at,
-    from gpus as g
-    join places as p
-        on
-            g.label_key = p.label_key
-            and g.is_folded = p.is_contested
-            and g.sample_at >= p.valid_from_at
-            and g.sample_at < p.valid_until_at
-    join silent_places as q on p.place_number = q.loud_number
+    where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 2 hours
 ),
 
 samples as (
@@ -138,7 +111,13 @@ samples as (
             and g.is_folded = p.is_contested
             and g.sample_at >= p.valid_from_at
             and g.sample_at < p.valid_until_at
-    anti join silent as q on p.place_number = q.place_number and g.sample_at = q.sample_at
+    anti join (
+        select
+            label_key,
+            sample_at,
+        from int_silent_samples
+        where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 2 hours
+    ) as silent on g.label_key = silent.label_key and g.sample_at = silent.sample_at
     union all by name
     select
         p.place_number,
@@ -158,7 +137,7 @@ samples as (
             as stands_alone,
     from int_neuron_samples as d
     join places as p using (label_key)
-    where d.sample_at >= $start_at - interval 2 hours and d.sample_at < $end_at + interval 3 hours
+    where d.sample_at >= $start_at - interval 2 hours and d.sample_at < $end_at + interval 2 hours
 ),
 
 gaps as (

@@ -1,0 +1,64 @@
+-- int_silent_samples: GPU samples that do not count, since another place tells more of the same device at the same instant.
+-- grain:  label_key, sample_at
+-- column: label_key | labels of the sample: without UUID beside one with it, of a host that is no instance beside one that is, or of a whole GPU beside its MIG instances
+-- column: sample_at | time of the scrape
+-- check:  fail | label_key is not null | a silent sample is named
+-- window: sample_at
+
+with places as materialized (
+    select *
+    from int_accelerator_places
+    where source = 'dcgm' and seen_hour_at >= $start_at and seen_hour_at < $end_at
+),
+
+pairs as materialized (
+    select
+        loud.label_key as loud_key,
+        loud.is_contested,
+        silent.label_key,
+        greatest(loud.valid_from_at, silent.valid_from_at) as valid_from_at,
+        least(loud.valid_until_at, silent.valid_until_at) as valid_until_at,
+    from places as loud
+    join places as silent using (seen_hour_at, device_id, instance_id)
+    where
+        (loud.accelerator_id = silent.accelerator_id and silent.is_second_hand and not loud.is_second_hand)
+        or (loud.device_slice_count > 1 and silent.device_slice_count = 1)
+),
+
+instants as (
+    select
+        label_key,
+        sample_at,
+        false as is_folded,
+    from stg_dcgm_samples
+    where
+        sample_at >= $start_at
+        and sample_at < $end_at
+        -- said once more, so that only the deliveries concerned are read
+        and delivery_id in (
+            select s.delivery_id
+            from stg_dcgm_spans as s
+            where
+                s.seen_hour_at >= $start_at
+                and s.seen_hour_at < $end_at
+                and s.label_key in (select pairs.loud_key from pairs)
+        )
+    union all
+    select
+        label_key,
+        sample_at,
+        true as is_folded,
+    from int_gpu_copies
+    where sample_at >= $start_at and sample_at < $end_at
+)
+
+select distinct
+    p.label_key,
+    i.sample_at,
+from instants as i
+join pairs as p
+    on
+        i.label_key = p.loud_key
+        and i.is_folded = p.is_contested
+        and i.sample_at >= p.valid_from_at
+        and i.sample_at < p.valid_until_at
