@@ -86,7 +86,7 @@ class _Build:
 
     def rows_read(self, model: Model) -> dict[datetime, float]:
         """About how many rows of its largest input the model reads for each day."""
-        every = sum(self.day_rows.values())
+        every = sum(self.day_rows.values()) or 1.0
         largest = max((self.sizes.get(name, every) for name in model.inputs), default=every)
         return {day: rows * min(largest / every, 1) for day, rows in self.day_rows.items()}
 

@@ -263,6 +263,12 @@ def test_a_changed_staging_view_rebuilds_its_readers(conn: duckdb.DuckDBPyConnec
     assert scalar(conn, "select sum(joules) from int_hours") == 10 * 120
 
 
+def test_deliveries_that_brought_no_row_do_not_stop_a_build(conn: duckdb.DuckDBPyConnection, toy: Path) -> None:
+    land(conn, [(5, "a", 1)], 1)
+    conn.execute("update raw_deliveries set row_count = 0")
+    assert run(conn, toy).rebuilt["int_hours"]
+
+
 def test_another_version_of_duckdb_builds_everything_anew(
     conn: duckdb.DuckDBPyConnection, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
