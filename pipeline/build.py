@@ -87,8 +87,10 @@ class _Build:
     def rows_read(self, model: Model) -> dict[datetime, float]:
         """About how many rows of its largest input the model reads for each day."""
         every = sum(self.day_rows.values()) or 1.0
-        largest = max((self.sizes.get(name, every) for name in model.inputs), default=every)
-        return {day: rows * min(largest / every, 1) for day, rows in self.day_rows.items()}
+        return {day: rows * min(self.largest_input(model) / every, 1) for day, rows in self.day_rows.items()}
+
+    def largest_input(self, model: Model) -> int:
+        return max((self.sizes[name] for name in model.inputs), default=0)
 
     def save(self, model: Model, state: _State, rebuilt: list[Window], changed: list[Window]) -> None:
         if rebuilt:
@@ -167,8 +169,7 @@ def _drop_removed(work: _Build) -> None:
 
 def _build_all(work: _Build, on_progress: Progress | None) -> None:
     _measure_extent(work)
-    table_sizes = dict(work.conn.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
-    work.sizes = {name: table_sizes[name] for name in work.models if name in table_sizes}
+    work.sizes = dict(work.conn.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
     for done, (name, model) in enumerate(work.models.items()):
         if on_progress:
             on_progress(name, done, len(work.models))
@@ -220,6 +221,7 @@ def _build_view(work: _Build, model: Model) -> None:
 
     What touched the inputs of a view over time touches its readers.
     """
+    work.sizes[model.name] = work.largest_input(model)
     sql = work.bind(model, ALL_TIME)
     state = _State(model.definition_hash, content_hash=sql)
     is_new = work.is_new(model)
@@ -235,7 +237,8 @@ def _build_whole(work: _Build, model: Model) -> None:
     is_new = work.is_new(model)
     if not is_new and not _reasons(work, model):
         return
-    state = _State(model.definition_hash, content_hash=compute_fresh(work.conn, model, work.bind(model, ALL_TIME)))
+    work.sizes[model.name], content_hash = compute_fresh(work.conn, model, work.bind(model, ALL_TIME))
+    state = _State(model.definition_hash, content_hash=content_hash)
     before = work.states.get(model.name)
     is_changed = model.name not in work.tables or before is None or before.content_hash != state.content_hash
     if is_changed or is_new:

@@ -10,7 +10,7 @@ import duckdb
 from pipeline.errors import ModelError
 from pipeline.headers import comment_sql
 from pipeline.models import Model, date_literal, time_literal
-from pipeline.warehouse import MOMENT, existing_tables, scalar, utc_rows
+from pipeline.warehouse import MOMENT, existing_tables, utc_rows
 from pipeline.windows import ALL_TIME, DAY, Window
 
 SUFFIX_TYPES = {"_at": MOMENT, "_date": "DATE"}
@@ -23,10 +23,12 @@ def replace_view(conn: duckdb.DuckDBPyConnection, model: Model, select: str) -> 
     _describe(conn, model, "view")
 
 
-def compute_fresh(conn: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
-    """Compute the model beside its table; the result is a hash that is equal for the same rows in any order."""
+def compute_fresh(conn: duckdb.DuckDBPyConnection, model: Model, select: str) -> tuple[int, str]:
+    """Compute the model beside its table: how many rows, and a hash that is equal for the same rows in any order."""
     _run(conn, model, f"create or replace temp table fresh_rows as\n{select}")
-    return str(scalar(conn, "select count(*) || ':' || coalesce(sum(hash(fresh_rows)::hugeint), 0) from fresh_rows"))
+    sums = "select count(*), coalesce(sum(hash(fresh_rows)::hugeint), 0)::varchar from fresh_rows"
+    count, hashes = conn.execute(sums).fetchall()[0]
+    return count, f"{count}:{hashes}"
 
 
 def fresh_differs_since(conn: duckdb.DuckDBPyConnection, model: Model) -> datetime | None:
