@@ -118,6 +118,7 @@ def build(
     with transaction(conn):
         work = _Build(conn, models, as_of, _read_states(conn), existing_tables(conn), _read_touched(conn))
         _drop_removed(work)
+        work.sizes |= dict(conn.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
         if work.touched or any(work.is_new(model) for model in models.values()):
             _build_all(work, on_progress)
         else:
@@ -169,7 +170,6 @@ def _drop_removed(work: _Build) -> None:
 
 def _build_all(work: _Build, on_progress: Progress | None) -> None:
     _measure_extent(work)
-    work.sizes = dict(work.conn.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
     for done, (name, model) in enumerate(work.models.items()):
         if on_progress:
             on_progress(name, done, len(work.models))
