@@ -19,13 +19,14 @@ with neuron_shared as (
     where owner_id is null and sample_at >= $start_at and sample_at < $end_at
 ),
 
-cloudwatch_shared as (
+reported_shared as (
     select
+        source,
         instance_id,
         device_index,
         sample_at,
         logical_core_count,
-    from int_cloudwatch_devices
+    from int_reported_devices
     where owner_id is null and sample_at >= $start_at and sample_at < $end_at
 )
 
@@ -45,14 +46,14 @@ group by o.instance_id, o.device_index, o.sample_at, o.owner_id
 union all
 
 select
-    'cloudwatch' as source,
+    o.source,
     o.instance_id as instance_key,
     cast(o.device_index as varchar) as device_key,
     o.sample_at,
     o.owner_id,
     cast(sum(720720 // c.logical_core_count // o.owner_count) as bigint) as share_units,
     cast(sum(o.core_busy_ppm * (720720 // c.logical_core_count // o.owner_count)) as bigint) as owner_busy_units,
-from int_cloudwatch_core_owners as o
-join cloudwatch_shared as c using (instance_id, device_index, sample_at)
+from int_core_owners as o
+join reported_shared as c using (source, instance_id, device_index, sample_at)
 where o.sample_at >= $start_at and o.sample_at < $end_at
-group by o.instance_id, o.device_index, o.sample_at, o.owner_id
+group by o.source, o.instance_id, o.device_index, o.sample_at, o.owner_id

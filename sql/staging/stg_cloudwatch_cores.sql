@@ -1,5 +1,6 @@
 -- stg_cloudwatch_cores: Container Insights Neuron core metrics of one dimension set, one row per core and period.
 -- grain:  account_id, region, cluster, host, core_index, sample_at
+-- column: source | cloudwatch, or metric_stream where the newest figure came that way
 -- column: account_id | account the metrics were read in
 -- column: region | AWS region
 -- column: cluster | ClusterName
@@ -19,6 +20,7 @@
 with newest as (
     select
         s.*,
+        d.source,
         s.sample_at + to_milliseconds(s.period_ms) as period_end_at,
     from raw_cloudwatch_samples as s
     join raw_deliveries as d using (delivery_id)
@@ -35,6 +37,8 @@ with newest as (
 )
 
 select
+    -- one of the two speaks for the whole period
+    max(source) as source,
     account_id,
     region,
     cluster,

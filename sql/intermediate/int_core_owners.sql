@@ -1,5 +1,6 @@
--- int_cloudwatch_core_owners: who owned each NeuronCore as Container Insights tells it.
--- grain:  instance_id, sample_at, core_index, owner_id
+-- int_core_owners: who owned each NeuronCore, as suppliers other than neuron-monitor tell it.
+-- grain:  source, instance_id, sample_at, core_index, owner_id
+-- column: source | supplier, as in int_core_samples
 -- column: instance_id | EC2 instance id
 -- column: sample_at | end of the period
 -- column: device_index | Neuron device of the core
@@ -14,15 +15,16 @@
 with cores as (
     select
         *,
-        -- pod figures carry no instance: only a core that one node of the cluster has can be matched
+        -- CloudWatch's pod figures carry no instance: only a core that one node of the cluster has can be matched
         count(*) over (partition by account_id, region, cluster, core_index, sample_at) as node_count,
-    from stg_cloudwatch_cores
-    where sample_at >= $start_at and sample_at < $end_at
+    from int_core_samples
+    where source in ('cloudwatch', 'metric_stream') and sample_at >= $start_at and sample_at < $end_at
 ),
 
 owners as (
     select distinct
-        c.host as instance_id,
+        c.source,
+        c.instance_id,
         c.sample_at,
         c.device_index,
         c.core_index,
@@ -30,19 +32,17 @@ owners as (
         coalesce(c.busy_ppm, 0) as core_busy_ppm,
     from cores as c
     join stg_cloudwatch_pods as p using (account_id, region, cluster, core_index, sample_at)
-    where
-        c.node_count = 1
-        and p.sample_at >= $start_at
-        and p.sample_at < $end_at
+    where c.node_count = 1 and p.sample_at >= $start_at and p.sample_at < $end_at
 )
 
 select
+    source,
     instance_id,
     sample_at,
     device_index,
     core_index,
     owner_id,
-    row_number() over (partition by instance_id, sample_at, core_index order by owner_id) as owner_number,
-    count(*) over (partition by instance_id, sample_at, core_index) as owner_count,
+    row_number() over (partition by source, instance_id, sample_at, core_index order by owner_id) as owner_number,
+    count(*) over (partition by source, instance_id, sample_at, core_index) as owner_count,
     core_busy_ppm,
 from owners
