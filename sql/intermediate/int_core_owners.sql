@@ -8,7 +8,7 @@
 -- column: owner_id | owner: kind and its parts, separated by the unit separator
 -- column: owner_number | position among the owners of the core, from 1
 -- column: owner_count | owners of the core
--- column: core_busy_ppm | busy ppm of the core
+-- column: core_busy_ppm | busy ppm of the core; NULL where unknown
 -- check:  fail | owner_number between 1 and owner_count | owners of a core are numbered
 -- window: sample_at
 
@@ -29,7 +29,7 @@ owners as (
         c.device_index,
         c.core_index,
         concat_ws(chr(31), 'pod', p.namespace, p.pod_name, p.container_name) as owner_id,
-        coalesce(c.busy_ppm, 0) as core_busy_ppm,
+        c.busy_ppm as core_busy_ppm,
     from cores as c
     join stg_cloudwatch_pods as p using (account_id, region, cluster, core_index, sample_at)
     where c.node_count = 1 and p.sample_at >= $start_at and p.sample_at < $end_at

@@ -15,7 +15,7 @@
 -- column: owner_id | the only owner, '' for none, NULL where several share the device
 -- column: held_units | cores held by known owners, in 1/720720ths of the device
 -- column: unknown_units | loaded or working cores without an owner, in 1/720720ths of the device
--- column: owner_busy_units | busy ppm times share units of the only known owner; NULL where several share it
+-- column: owner_busy_units | busy ppm times share units of the only known owner; NULL where several share it or the work of a core of theirs is unknown
 -- column: flag_bits | quality flags: 1 attribution_unreliable, 8 scale_suspect, 128 synthetic_zero_suspect, 256 time_guessed
 -- check:  fail | busy_ppm is null or busy_ppm between 0 and 1000000 | a device cannot work more than all of the time
 -- window: sample_at
@@ -74,7 +74,10 @@ devices as (
         coalesce(sum(core_units) filter (where is_owned), 0) as held_units,
         coalesce(sum(core_units) filter (where not is_owned and (busy_ppm > 0 or memory_used_bytes > 0)), 0)
             as unknown_units,
-        coalesce(sum(busy_ppm * core_units) filter (where is_owned), 0) as owner_busy_units,
+        case
+            when bool_or(is_owned and busy_ppm is null) then null
+            else coalesce(sum(busy_ppm * core_units) filter (where is_owned), 0)
+        end as owner_busy_units,
         bit_or(flag_bits) as flag_bits,
     from owned
     group by source, instance_id, device_index, sample_at
