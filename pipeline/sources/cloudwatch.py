@@ -38,6 +38,7 @@ COLUMN_OF_DIMENSION = {
     "NodeName": "node_name",
     "NeuronDevice": "neuron_device",
     "NeuronCore": "neuron_core",
+    "GpuDevice": "gpu_device",
     "Namespace": "pod_namespace",
     "PodName": "pod_name",
     "FullPodName": "full_pod_name",

@@ -136,6 +136,23 @@ neuron_places as (
         seen_hour_at, label_key, source, instance_id, device_index, instance_type, region, logical_core_count, owner_id
 ),
 
+-- GPUs of Container Insights, in hours in which no exporter speaks of their instance
+insights_places as (
+    select
+        make_timestamptz(epoch_ms(sample_at) // 3600000 * 3600000000) as seen_hour_at,
+        label_key,
+        source,
+        instance_id,
+        device_name,
+        instance_type,
+        region,
+        min(sample_at) as first_at,
+        max(sample_at) as last_at,
+    from stg_cloudwatch_gpus
+    where sample_at >= $start_at and sample_at < $end_at
+    group by seen_hour_at, label_key, source, instance_id, device_name, instance_type, region
+),
+
 named_places as (
     select
         seen_hour_at,
@@ -195,6 +212,32 @@ named_places as (
         first_at,
         last_at,
     from neuron_places
+    union all
+    select
+        seen_hour_at,
+        label_key,
+        cast('-infinity' as timestamptz) as valid_from_at,
+        cast('infinity' as timestamptz) as valid_until_at,
+        source,
+        instance_id as instance_key,
+        device_name as device_key,
+        instance_id || '/' || device_name as accelerator_id,
+        instance_id,
+        false as is_second_hand,
+        1 as slice_count,
+        1 as device_slice_count,
+        instance_type,
+        region,
+        '' as model_name,
+        1 as logical_core_count,
+        '' as owner_id,
+        null as sharers_key,
+        false as is_contested,
+        false as is_time_guessed,
+        first_at,
+        last_at,
+    from insights_places
+    anti join gpu_places using (seen_hour_at, instance_id)
 ),
 
 -- a second exporter under a name that says nothing (localhost) shows a GPU whose instance another one knows in that hour

@@ -138,6 +138,25 @@ samples as (
     from int_neuron_samples as d
     join places as p using (label_key)
     where d.sample_at >= $start_at - interval 2 hours and d.sample_at < $end_at + interval 2 hours
+    union all by name
+    select
+        p.place_number,
+        p.series_number,
+        i.sample_at,
+        cast(least(i.period_ms, 3600000) as integer) as cadence_ms,
+        i.busy_ppm,
+        i.memory_used_bytes,
+        i.power_milliwatts,
+        i.temperature_celsius,
+        0 as xid_code,
+        cast(2 as tinyint) as counter_bits,
+        cast(case when i.is_scale_suspect then 8 else 0 end as smallint) as flag_bits,
+        0 as held_units,
+        case when i.busy_ppm > 0 then 720720 else 0 end as unknown_units,
+        false as stands_alone,
+    from stg_cloudwatch_gpus as i
+    join places as p using (label_key)
+    where i.sample_at >= $start_at - interval 2 hours and i.sample_at < $end_at + interval 2 hours
 ),
 
 gaps as (

@@ -1,5 +1,5 @@
 -- raw_cloudwatch_samples: datapoints of CloudWatch metrics, finest dimension set only.
--- grain:  delivery_id, sample_at, metric_name, statistic, instance_id, neuron_device, neuron_core, full_pod_name, container_name
+-- grain:  delivery_id, sample_at, metric_name, statistic, instance_id, neuron_device, neuron_core, gpu_device, full_pod_name, container_name
 -- column: delivery_id | the delivery that brought the row (raw_deliveries)
 -- column: sample_at | START of the period, as CloudWatch stamps it
 -- column: period_ms | length of the period
@@ -14,6 +14,7 @@
 -- column: node_name | dimension NodeName
 -- column: neuron_device | dimension NeuronDevice, like device3
 -- column: neuron_core | dimension NeuronCore, like core13
+-- column: gpu_device | dimension GpuDevice, like nvidia0
 -- column: pod_namespace | dimension Namespace
 -- column: pod_name | dimension PodName
 -- column: full_pod_name | dimension FullPodName
@@ -36,6 +37,7 @@ create table if not exists raw_cloudwatch_samples (
     node_name varchar,
     neuron_device varchar,
     neuron_core varchar,
+    gpu_device varchar,
     pod_namespace varchar,
     pod_name varchar,
     full_pod_name varchar,
