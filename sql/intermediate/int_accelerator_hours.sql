@@ -71,7 +71,6 @@ hours as (
         any_value(device_id) as device_id,
         max(slice_count) as slice_count,
         max(device_slice_count) as device_slice_count,
-        bool_or(source = 'dcgm') as is_gpu,
         max(instance_type) as instance_type,
         max(region) as region,
         max(model_name) as model_name,
@@ -103,7 +102,8 @@ select
     h.device_id,
     h.slice_count,
     h.device_slice_count,
-    case when h.is_gpu then 'nvidia' else 'neuron' end as vendor_hint,
+    -- how a Neuron device is named, whoever tells of it
+    case when regexp_matches(h.accelerator_id, '/neuron\d+$') then 'neuron' else 'nvidia' end as vendor_hint,
     h.instance_type,
     h.region,
     h.model_name,
