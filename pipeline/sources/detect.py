@@ -15,12 +15,14 @@ HEAD_BYTES = 65_536
 CUR_CHUNK = "cur_chunk"
 CUR_MARKS = ("line_item_", "bill_", "identity_line_item")
 KNOWN_FORMATS = (
-    "neuron-monitor JSON, dcgm-exporter text, EC2 instance listings, Cost Explorer pages, CUR 2.0 exports with Manifest"
+    "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, EC2 instance listings, Cost Explorer "
+    "pages, CUR 2.0 exports with Manifest"
 )
 EC2_KEYS = {"InstanceType", "LaunchTime", "Placement", "PrivateDnsName", "State"}
-DETECTABLE = ("neuron_monitor", "dcgm", "inventory", "cost_explorer", "cur")
+DETECTABLE = ("neuron_monitor", "neuron_prometheus", "dcgm", "inventory", "cost_explorer", "cur")
 
 _JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]')
+_NEURON_METRIC = re.compile(r"^(?:# (?:HELP|TYPE) )?neuron(?:core|_runtime|_hardware)_", re.MULTILINE)
 _COMMENT = re.compile(r"# (HELP|TYPE|UNIT) \S|# EOF$")
 _FLOAT = r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+|[iI]nf|NaN|nan)"
 _SAMPLE = re.compile(rf"[a-zA-Z_:][\w:]*\s*(?:\{{.*\}}\s*|\s){_FLOAT}(?:\s|$)|\{{\s*\".*\}}\s*{_FLOAT}(?:\s|$)")
@@ -54,7 +56,7 @@ def _of_content(obj: SourceObject) -> str:
     if text[0] in "{[" and (kind := _json(obj, text)):
         return kind
     if _is_exposition(text):
-        return _exposition(obj, text)
+        return _exposition(text)
     return _table(obj, text)
 
 
@@ -116,10 +118,8 @@ def _is_exposition(text: str) -> bool:
     return samples * 2 >= len([line for line in lines if not line.startswith("#")]) > 0
 
 
-def _exposition(obj: SourceObject, text: str) -> str:
-    if "DCGM_" not in text and "neuroncore_" in text:
-        raise _unknown(obj, "Prometheus text of neuron-monitor-prometheus, which loses too much")
-    return "dcgm"
+def _exposition(text: str) -> str:
+    return "neuron_prometheus" if "DCGM_" not in text and _NEURON_METRIC.search(text) else "dcgm"
 
 
 def _table(obj: SourceObject, text: str) -> str:
