@@ -58,7 +58,7 @@ def _node_series(telemetry: Telemetry, common: Labels) -> Iterator[Series]:
     yield Series("neuron_hardware_info", "gauge", (*common, *sizes), at, np.ones(len(at)))
     memory = np.full(len(at), float(node.spec.host_memory_bytes))
     yield Series("system_memory_total_bytes", "gauge", common, at, memory)
-    reports = np.arange(1, len(at) + 1, dtype=np.float64)
+    reports = ((at - node.launch_at) // telemetry.cover).astype(np.float64)
     for device in range(node.spec.devices):
         for event in ECC:
             labels = (*common, ("event_type", event), ("neuron_device_index", str(device)))

@@ -28,15 +28,18 @@ class Series:
         return f"{self.name}{{{','.join(f'{key}={chr(34)}{value}{chr(34)}' for key, value in quoted)}}}"
 
 
-def scrapes(series: Sequence[Series]) -> Iterator[tuple[int, str]]:
-    """(instant, text) of every scrape of one exporter: HELP and TYPE, then the series that were there, by metric."""
+def scrapes(series: Sequence[Series], *, dated: bool = True) -> Iterator[tuple[int, str]]:
+    """(instant, text) of every scrape of one exporter: HELP and TYPE, then the series that were there, by metric.
+
+    Dated lines carry their instant in milliseconds, as a dump does; an exporter's own answer has none.
+    """
     shown = [(one, one.text, dict(zip(one.at.tolist(), one.values.tolist(), strict=True))) for one in series]
     for at in np.unique(np.concatenate([one.at for one in series])).tolist():
         present = ((one.name, one.kind, text, values[at]) for one, text, values in shown if at in values)
-        yield at, "".join(_metrics(present, at))
+        yield at, "".join(_metrics(present, f" {at * 1000}" if dated else ""))
 
 
-def _metrics(present: Iterable[tuple[str, str, str, float]], at: int) -> Iterator[str]:
+def _metrics(present: Iterable[tuple[str, str, str, float]], stamp: str) -> Iterator[str]:
     for (name, kind), lines in groupby(sorted(present, key=lambda one: one[0]), key=lambda one: one[:2]):
         yield f"# HELP {name} Neuron metric\n# TYPE {name} {kind}\n"
-        yield from (f"{text} {value!r} {at * 1000}\n" for _, _, text, value in lines)
+        yield from (f"{text} {value!r}{stamp}\n" for _, _, text, value in lines)
