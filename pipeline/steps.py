@@ -175,10 +175,12 @@ def ingest(
         return Ingested()
     refuse_strangers(settings.place, roots)
     from pipeline.sources.base import IngestOptions
+    from pipeline.sources.lake_mapping import read_mapping
     from pipeline.sweep import sweep
 
+    lake = read_mapping(settings.lake_mapping) if settings.lake_mapping else None
     with warehouse(settings) as conn:
-        swept = sweep(conn, roots, options or IngestOptions(), arrived_at=now, on_progress=on_object)
+        swept = sweep(conn, roots, options or IngestOptions(), arrived_at=now, on_progress=on_object, lake=lake)
     return Ingested(swept.results, swept.waiting)
 
 

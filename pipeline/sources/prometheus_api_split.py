@@ -26,7 +26,7 @@ def read_metric(asker: Asker, metric: str, after: int, until: int) -> list[Found
     step = asker.endpoint.step_seconds
     found: list[Found] = []
     started_with = asker.requests
-    parts = [(after + step, until, "")]
+    parts = [(after + step, until, "")] if after + step <= until else []
     while parts:
         first, last, matchers = parts.pop()
         if asker.requests - started_with > MAX_REQUESTS:
