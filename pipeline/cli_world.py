@@ -62,7 +62,7 @@ def serve(
         int, typer.Option(min=0, max=65535, help="Port on the loopback address; 0 takes a free one.")
     ] = 4777,
 ) -> None:
-    """Answer CloudWatch and Cost Explorer over HTTP to real AWS clients, from the world's truth."""
+    """Answer CloudWatch, Cost Explorer and Prometheus range queries over HTTP, from the world's truth."""
     from pipeline.world import serve as server
 
     if not (folder / "world.json").is_file():

@@ -47,6 +47,8 @@ class Sample:
                 "now": settings.now or CLOCK,
                 "workloads": rules if rules.is_file() else settings.workloads,
                 "regions": (),
+                "prometheus": (),
+                "lake_mapping": None,
                 "cost_explorer": False,
             }
         )

@@ -5,6 +5,7 @@ Order: CHIPLEDGER_* variables, then chipledger.toml in the current folder (or CH
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -20,11 +21,13 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from pipeline.errors import UsageError
 from pipeline.home import Home
+from pipeline.prometheus_endpoints import PrometheusEndpoint
 
 CONFIG_FILE = "chipledger.toml"
 PREFIX = "CHIPLEDGER_"
@@ -50,6 +53,13 @@ class Settings(BaseSettings):
     cost_explorer_interval_hours: float = Field(
         6.0, gt=0, le=744, description="how long an answered bill is not asked for again"
     )
+    prometheus: tuple[PrometheusEndpoint, ...] = Field(
+        (), description="Prometheus HTTP APIs that are asked: tables [[prometheus]], or a JSON list in the environment"
+    )
+    prometheus_token: SecretStr = Field(
+        SecretStr(""), description="bearer token of the endpoints that say bearer = true, environment only"
+    )
+    lake_mapping: Path | None = Field(None, description="what the columns of GPU dumps mean (TOML); none = not read")
     slack_channel: str = Field("", description="channel for alerts")
     slack_base_url: str = Field("https://slack.com/api/", description="Slack Web API")
     slack_token: SecretStr = Field(
@@ -64,6 +74,14 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("prometheus")
+    @classmethod
+    def _one_name_each(cls, value: tuple[PrometheusEndpoint, ...]) -> tuple[PrometheusEndpoint, ...]:
+        names = [endpoint.name for endpoint in value]
+        if doubles := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two endpoints are called {doubles[0]}; a name says which hours were asked already")
         return value
 
     @field_validator("now")
@@ -106,8 +124,11 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as CHIPLEDGER_* variables, for what reads the environment itself; secrets are left out."""
-        values = self.model_dump(exclude={"slack_token"})
+        values = self.model_dump(exclude={"slack_token", "prometheus_token", "prometheus"})
         texts = {"home": str(self.place.root), "workloads": str(self.workloads.absolute())}
+        texts |= {"lake_mapping": str(self.lake_mapping.absolute())} if self.lake_mapping else {}
+        if self.prometheus:
+            texts["prometheus"] = json.dumps([endpoint.model_dump() for endpoint in self.prometheus])
         for name, value in values.items():
             if value is not None and name not in texts:
                 texts[name] = ",".join(value) if isinstance(value, tuple) else _as_text(value)
@@ -144,6 +165,8 @@ def load(**overrides: Any) -> Settings:
     except ValidationError as error:
         lines = "; ".join(f"{_setting_name(part['loc'])}: {part['msg']}" for part in error.errors())
         raise UsageError(f"settings: {lines} (read from CHIPLEDGER_* and {_config_path()})") from error
+    except SettingsError as error:
+        raise UsageError(f"settings: {error}: write a JSON list (read from CHIPLEDGER_*)") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{_config_path()}: not valid TOML: {error}") from error
 
@@ -184,5 +207,6 @@ def _refuse_secrets_in_file() -> None:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
     if secrets := sorted(key for key in keys if "token" in key or "secret" in key or "password" in key):
         raise UsageError(
-            f"{path}: {', '.join(secrets)}: secrets belong in the environment (SLACK_BOT_TOKEN), not in a file"
+            f"{path}: {', '.join(secrets)}: secrets belong in the environment (SLACK_BOT_TOKEN, "
+            "CHIPLEDGER_PROMETHEUS_TOKEN), not in a file"
         )

@@ -128,22 +128,26 @@ def sweep_roots(settings: Settings) -> tuple[str, ...]:
 
 def require_sources(settings: Settings) -> None:
     """Raise UsageError naming the settings where nothing tells the pass what to read."""
-    if not (sweep_roots(settings) or settings.regions or settings.cost_explorer):
+    if not (sweep_roots(settings) or settings.regions or settings.prometheus or settings.cost_explorer):
         raise UsageError(
-            "no source is configured: set CHIPLEDGER_INBOX (folders, s3:// prefixes), CHIPLEDGER_REGIONS (CloudWatch) "
-            f"or CHIPLEDGER_COST_EXPLORER=true, or put files into {settings.place.landing}; "
+            "no source is configured: set CHIPLEDGER_INBOX (folders, s3:// prefixes), CHIPLEDGER_REGIONS (CloudWatch), "
+            f"[[prometheus]] or CHIPLEDGER_COST_EXPLORER=true, or put files into {settings.place.landing}; "
             "to look around first: chipledger run --sample"
         )
 
 
 def ingest_metrics(settings: Settings, now: datetime, on_object: OnObject | None = None) -> Ingested:
-    """Sweep telemetry and inventory, pull CloudWatch where regions are set; an unreachable one stops no other."""
+    """Sweep telemetry and inventory, pull CloudWatch and Prometheus where set; an unreachable one stops no other."""
     from pipeline.pulls import pull_cloudwatch
+    from pipeline.pulls_prometheus import pull_prometheus
 
     roots, _ = split_by_kind(sweep_roots(settings))
-    refuse_strangers(settings.place, [f"CloudWatch of {region}" for region in settings.regions])
-    swept = ingest(settings, roots, now, on_object=on_object)
-    return swept + pull_cloudwatch(settings, now) if settings.regions else swept
+    pulled = [f"CloudWatch of {region}" for region in settings.regions]
+    pulled += [f"Prometheus {endpoint.name}" for endpoint in settings.prometheus]
+    refuse_strangers(settings.place, pulled)
+    ingested = ingest(settings, roots, now, on_object=on_object)
+    ingested += pull_cloudwatch(settings, now) if settings.regions else Ingested()
+    return ingested + pull_prometheus(settings, now) if settings.prometheus else ingested
 
 
 def ingest_costs(settings: Settings, now: datetime, on_object: OnObject | None = None) -> Ingested:
@@ -171,10 +175,12 @@ def ingest(
         return Ingested()
     refuse_strangers(settings.place, roots)
     from pipeline.sources.base import IngestOptions
+    from pipeline.sources.lake_mapping import read_mapping
     from pipeline.sweep import sweep
 
+    lake = read_mapping(settings.lake_mapping) if settings.lake_mapping else None
     with warehouse(settings) as conn:
-        swept = sweep(conn, roots, options or IngestOptions(), arrived_at=now, on_progress=on_object)
+        swept = sweep(conn, roots, options or IngestOptions(), arrived_at=now, on_progress=on_object, lake=lake)
     return Ingested(swept.results, swept.waiting)
 
 

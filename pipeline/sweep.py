@@ -20,7 +20,9 @@ from pipeline.sources.base import IngestOptions, ParsedDelivery, Seeds, SourceOb
 from pipeline.sources.cur import columns_of, read_export, require_columns
 from pipeline.sources.cur_manifest import chunk_locations, read_manifest
 from pipeline.sources.damage import refuse_damage
-from pipeline.sources.detect import CUR_CHUNK, detect
+from pipeline.sources.detect import CUR_CHUNK, LAKE, detect
+from pipeline.sources.lake import read as read_dump
+from pipeline.sources.lake_mapping import LakeMapping
 from pipeline.sources.objects import S3Client, StoredObject, fetch, find_object, list_objects
 from pipeline.staged import registered
 from pipeline.warehouse import SQL_DIR
@@ -68,13 +70,14 @@ def sweep(
     seeds: Seeds | None = None,
     s3_client: S3Client | None = None,
     on_progress: Progress | None = None,
+    lake: LakeMapping | None = None,
 ) -> SweepResult:
     """Land every object under `roots` (files, folders, s3:// prefixes); what was seen unchanged is skipped unread.
 
     A root that cannot be listed becomes an `unreachable` result; the others are swept all the same. `on_progress` gets
     (objects done, objects listed). Needs the tables of `warehouse.bootstrap`.
     """
-    run = _Sweep(conn, options, seeds or Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, on_progress)
+    run = _Sweep(conn, options, seeds or Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, on_progress, lake)
     for root in roots:
         run.list_root(root)
     run.refuse_unwritable_names()
@@ -94,6 +97,7 @@ class _Sweep:
     arrived_at: datetime
     s3_client: S3Client | None
     on_progress: Progress | None
+    lake: LakeMapping | None = None
     listed: dict[str, StoredObject] = field(default_factory=dict)
     results: list[LandingResult] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
@@ -117,7 +121,7 @@ class _Sweep:
 
     def skip_seen(self) -> list[StoredObject]:
         """The objects to read; those landed before with the same size and time become repeats at once."""
-        seen = {} if self.options != IngestOptions() else seen_objects(self.conn, self.listed.values())
+        seen = {} if self.options != IngestOptions() else seen_objects(self.conn, self.listed.values(), self.lake)
         for location, (source, delivery_id) in seen.items():
             name = self.listed[location].name
             self.results.append(LandingResult(name, source, "repeat", delivery_id=delivery_id))
@@ -142,13 +146,15 @@ class _Sweep:
         try:
             with refuse_damage(stored.name):
                 obj = fetch(stored, scratch, self.s3_client)
-                source = detect(obj, self.options.source)
+                source = detect(obj, self.options.source, self.lake)
                 if source == "cur":
                     return self._open_export(stored, obj, scratch)
                 if source == CUR_CHUNK:
                     require_columns(obj.name, columns_of(obj))
                     self.waiting.append(stored.name)
                     return None
+                if source == LAKE and self.lake is not None:
+                    return self._counted(read_dump(obj, self.options, self.seeds, self.lake)), [stored]
                 return self._counted(reader_of(source)(obj, self.options, self.seeds)), [stored]
         except RefusedDelivery as error:
             self.results.append(refused(stored.name, self.options.source or "", error))
@@ -202,13 +208,20 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def seen_objects(conn: duckdb.DuckDBPyConnection, stored: Iterable[StoredObject]) -> dict[str, tuple[str, UUID]]:
-    """Location → (source, delivery) of the objects that landed before with the same size and modification time."""
+def seen_objects(
+    conn: duckdb.DuckDBPyConnection, stored: Iterable[StoredObject], lake: LakeMapping | None = None
+) -> dict[str, tuple[str, UUID]]:
+    """Location → (source, delivery) of the objects that landed before with the same size and modification time.
+
+    A dump that landed by another mapping counts as new.
+    """
     with registered(conn, "sweep_listed", _object_rows((each, None) for each in stored)):
         rows = conn.execute(
             "select seen.object, landed.source, seen.delivery_id from sweep_listed as listed "
             "join state_seen as seen using (object, byte_count, modified_at) "
-            "join raw_deliveries as landed on landed.delivery_id = seen.delivery_id"
+            "join raw_deliveries as landed on landed.delivery_id = seen.delivery_id "
+            "where landed.source <> ? or landed.execution_id = ?",
+            [LAKE, lake.sha256 if lake else ""],
         ).fetchall()
     return {location: (source, delivery_id) for location, source, delivery_id in rows}
 

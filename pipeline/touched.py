@@ -17,11 +17,16 @@ SERIES_KEYS = {
     "raw_dcgm_samples": ("hostname", "gpu_uuid", "gpu_index", "gpu_instance_id"),
     "raw_neuron_reports": ("instance_id",),
     "raw_cloudwatch_samples": ("instance_id", "metric_name", "neuron_device", "neuron_core"),
+    "raw_neuron_exporter_nodes": ("host",),
+    "raw_neuron_exporter_cores": ("host",),
 }
+EXPORTER = ("raw_neuron_exporter_nodes", "raw_neuron_exporter_cores")
 FOLLOWERS = {
     "raw_dcgm_samples": ("raw_dcgm_samples",),
     "raw_neuron_reports": ("raw_neuron_reports", "raw_neuron_cores", "raw_neuron_owners", "raw_neuron_devices"),
     "raw_cloudwatch_samples": ("raw_cloudwatch_samples",),
+    "raw_neuron_exporter_nodes": EXPORTER,
+    "raw_neuron_exporter_cores": EXPORTER,
 }
 _SCHEMA = pa.schema(
     [("table_name", pa.string())] + [(name, pa.timestamp("us", tz="UTC")) for name in ("start_at", "end_at")]

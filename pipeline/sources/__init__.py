@@ -9,6 +9,7 @@ from pipeline.sources.base import Reader
 
 READER_MODULES = {
     "neuron_monitor": "pipeline.sources.neuron_monitor",
+    "neuron_prometheus": "pipeline.sources.neuron_exporter",
     "dcgm": "pipeline.sources.dcgm",
     "inventory": "pipeline.sources.inventory",
     "cost_explorer": "pipeline.sources.cost_explorer_files",

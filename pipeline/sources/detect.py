@@ -10,52 +10,58 @@ import pyarrow.parquet as pq
 from pipeline.errors import RefusedDelivery, UsageError
 from pipeline.sources.base import SourceObject
 from pipeline.sources.damage import read_head, refuse_damage
+from pipeline.sources.lake_mapping import LakeMapping
 
 HEAD_BYTES = 65_536
 CUR_CHUNK = "cur_chunk"
 CUR_MARKS = ("line_item_", "bill_", "identity_line_item")
 KNOWN_FORMATS = (
-    "neuron-monitor JSON, dcgm-exporter text, EC2 instance listings, Cost Explorer pages, CUR 2.0 exports with Manifest"
+    "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, EC2 instance listings, Cost Explorer "
+    "pages, CUR 2.0 exports with Manifest, mapped GPU dumps"
 )
 EC2_KEYS = {"InstanceType", "LaunchTime", "Placement", "PrivateDnsName", "State"}
-DETECTABLE = ("neuron_monitor", "dcgm", "inventory", "cost_explorer", "cur")
+LAKE = "lake"
+DETECTABLE = ("neuron_monitor", "neuron_prometheus", "dcgm", LAKE, "inventory", "cost_explorer", "cur")
 
 _JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]')
+_NEURON_METRIC = re.compile(r"^(?:# (?:HELP|TYPE) )?neuron(?:core|_runtime|_hardware)_", re.MULTILINE)
 _COMMENT = re.compile(r"# (HELP|TYPE|UNIT) \S|# EOF$")
 _FLOAT = r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+|[iI]nf|NaN|nan)"
 _SAMPLE = re.compile(rf"[a-zA-Z_:][\w:]*\s*(?:\{{.*\}}\s*|\s){_FLOAT}(?:\s|$)|\{{\s*\".*\}}\s*{_FLOAT}(?:\s|$)")
 
 
-def detect(obj: SourceObject, source: str | None = None) -> str:
+def detect(obj: SourceObject, source: str | None = None, lake: LakeMapping | None = None) -> str:
     """Source name of the object: one of DETECTABLE (`cur` is a Manifest), or `cur_chunk`.
 
-    `source` (from --source) overrides the content. Empty, damaged and unknown objects raise RefusedDelivery naming
-    what was seen and what is known.
+    A table of unknown columns is a dump where `lake` maps all that it needs of them. `source` (from --source) overrides
+    the content. Empty, damaged and unknown objects raise RefusedDelivery naming what was seen and what is known.
     """
     if source is not None and source not in DETECTABLE:
         raise UsageError(f"--source {source} names no file format; choose one of {', '.join(DETECTABLE)}")
     with refuse_damage(obj.name):
         if obj.path.stat().st_size == 0:
             raise RefusedDelivery(obj.name, "empty", "deliver it again, or remove it")
+        if source == LAKE and lake is None:
+            raise UsageError("--source lake needs CHIPLEDGER_LAKE_MAPPING, the file that says what its columns mean")
         if source is not None:
             return source
-        return _of_content(obj)
+        return _of_content(obj, lake)
 
 
-def _of_content(obj: SourceObject) -> str:
+def _of_content(obj: SourceObject, lake: LakeMapping | None) -> str:
     head = read_head(obj.path, HEAD_BYTES)
     if not head.strip():
         raise RefusedDelivery(obj.name, "empty: nothing but blanks inside", "deliver it again, or remove it")
     if head.startswith(b"PAR1"):
-        return _parquet(obj)
+        return _parquet(obj, lake)
     text = _as_text(head)
     if text is None:
         raise _unknown(obj, f"binary content, starting with {head[:8].hex(' ')}")
     if text[0] in "{[" and (kind := _json(obj, text)):
         return kind
     if _is_exposition(text):
-        return _exposition(obj, text)
-    return _table(obj, text)
+        return _exposition(text)
+    return _table(obj, text, lake)
 
 
 def _as_text(head: bytes) -> str | None:
@@ -116,13 +122,11 @@ def _is_exposition(text: str) -> bool:
     return samples * 2 >= len([line for line in lines if not line.startswith("#")]) > 0
 
 
-def _exposition(obj: SourceObject, text: str) -> str:
-    if "DCGM_" not in text and "neuroncore_" in text:
-        raise _unknown(obj, "Prometheus text of neuron-monitor-prometheus, which loses too much")
-    return "dcgm"
+def _exposition(text: str) -> str:
+    return "neuron_prometheus" if "DCGM_" not in text and _NEURON_METRIC.search(text) else "dcgm"
 
 
-def _table(obj: SourceObject, text: str) -> str:
+def _table(obj: SourceObject, text: str, lake: LakeMapping | None) -> str:
     first = text.split("\n", 1)[0].strip()
     columns = [column.strip('" ') for column in first[:HEAD_BYTES].split(",")]
     if "line_item_line_item_type" in columns:
@@ -130,15 +134,23 @@ def _table(obj: SourceObject, text: str) -> str:
     if "\n" not in text and len(text) > HEAD_BYTES // 2:
         raise _unknown(obj, f"a first line of more than {len(text) - 1:,} characters, starting with {text[:20]!r}")
     if len(columns) > 1:
-        raise _unknown(obj, f"CSV with the columns {', '.join(columns[:5])[:120]}")
+        return _dump(obj, "CSV", columns, lake)
     raise _unknown(obj, f"text starting with {first[:40]!r}")
 
 
-def _parquet(obj: SourceObject) -> str:
+def _parquet(obj: SourceObject, lake: LakeMapping | None) -> str:
     columns = parquet_columns(obj.path)
     if any(column.startswith(CUR_MARKS) for column in columns):
         return CUR_CHUNK
-    raise _unknown(obj, f"Parquet with the columns {', '.join(columns[:5])[:120]}")
+    return _dump(obj, "Parquet", columns, lake)
+
+
+def _dump(obj: SourceObject, kind: str, columns: list[str], lake: LakeMapping | None) -> str:
+    if lake is not None and lake.fits(columns):
+        return LAKE
+    lacks = ", ".join(repr(name) for name in lake.needed_columns if name not in columns) if lake else ""
+    hint = f"no {lacks}, which {lake.path} needs" if lake else "no CHIPLEDGER_LAKE_MAPPING says what they mean"
+    raise _unknown(obj, f"{kind} with the columns {', '.join(columns[:5])[:120]} ({hint})")
 
 
 def parquet_columns(path: Path) -> list[str]:

@@ -40,7 +40,7 @@ def dcgm_files(telemetry: Telemetry, seed: int) -> Iterator[tuple[str, str]]:
     node, at = telemetry.node, telemetry.at
     values = counters(telemetry, seed)
     hours = (at - 1) // SECONDS_PER_HOUR * SECONDS_PER_HOUR
-    edges = _edges(telemetry, hours)
+    edges = segment_edges(telemetry, hours)
     texts: list[str] = []
     for first, last in pairwise(edges):
         if texts and hours[first] != hours[first - 1]:
@@ -56,7 +56,8 @@ def dcgm_files(telemetry: Telemetry, seed: int) -> Iterator[tuple[str, str]]:
         yield f"{node.instance_id}-{stamp(int(hours[-1]))}.prom.gz", "".join(texts)
 
 
-def _edges(telemetry: Telemetry, hours: Array) -> list[int]:
+def segment_edges(telemetry: Telemetry, hours: Array) -> list[int]:
+    """Rows at which the owners or the hour change, with both ends."""
     edges = {0, len(telemetry.at)}
     edges.update(edge for ranged in telemetry.held for edge in (ranged.first, ranged.last))
     edges.update(int(change) + 1 for change in np.flatnonzero(np.diff(hours)))
@@ -66,14 +67,14 @@ def _edges(telemetry: Telemetry, hours: Array) -> list[int]:
 def _segment(telemetry: Telemetry, values: Floats, first: int, last: int) -> Iterator[str]:
     node = telemetry.node
     held = [ranged for ranged in telemetry.held if ranged.first <= first and last <= ranged.last]
-    scrape = _template(node, _owners(node, held))
+    scrape = _template(node, owners_of_units(node, held))
     rows = values[first:last].reshape(last - first, -1)[:, scrape.columns].tolist()
     for moment, row in zip(telemetry.at[first:last].tolist(), rows, strict=True):
         text = scrape.text % tuple(row)
         yield text.replace(_AT, "" if node.plan.single_scrapes else f" {moment * 1000}")
 
 
-def _owners(node: Node, held: Sequence[HeldRange]) -> list[list[Owner]]:
+def owners_of_units(node: Node, held: Sequence[HeldRange]) -> list[list[Owner]]:
     """The named owners of each unit, in the order of the schedule; an empty list where nobody is named."""
     owners: list[list[Owner]] = [[] for _ in node.units]
     for ranged in held:
@@ -103,6 +104,11 @@ def _template(node: Node, owners: list[list[Owner]]) -> _Scrape:
 
 
 def _labels(node: Node, unit: Unit, owner: Owner | None) -> str:
+    return ",".join(f'{key}="{value}"' for key, value in label_pairs(node, unit, owner).items())
+
+
+def label_pairs(node: Node, unit: Unit, owner: Owner | None) -> dict[str, str]:
+    """The labels of a unit's row, in the exporter's order."""
     host = node.private_dns_name if node.plan.host_is_dns else node.instance_id
     bus = hexadecimal(2, "bus", unit.uuid).upper()
     labels = {
@@ -118,7 +124,7 @@ def _labels(node: Node, unit: Unit, owner: Owner | None) -> str:
     if not node.plan.renamed:
         labels["DCGM_FI_DRIVER_VERSION"] = "580.105.08"
     labels |= _owner_labels(node, owner)
-    return ",".join(f'{key}="{value}"' for key, value in labels.items())
+    return labels
 
 
 def _owner_labels(node: Node, owner: Owner | None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pipeline.world.workloads import Holding
 _MARKS = {"percent": ("@percent", "%.2f"), "half": ("@half", "%.2f"), "flops": ("@flops", "%d")}
 
 # A runtime on this role's host sees every core of the node, as AWS's capture shows; elsewhere only its own.
-_SEES_ALL_CORES = frozenset({"inf2-serve"})
+SEES_ALL_CORES = frozenset({"inf2-serve"})
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ def report_template(node: Node, holdings: Sequence[Holding], interval: int) -> t
     report: dict[str, Any] = {
         "neuron_runtime_data": runtimes,
         "system_data": _system(node, interval),
-        "instance_info": _instance(node),
-        "neuron_hardware_info": _hardware(node),
+        "instance_info": instance_info(node),
+        "neuron_hardware_info": hardware_info(node),
     }
     if node.cluster and node.cluster.kind == EKS:
         report["neuron_k8s_info"] = _owners(node, holdings, interval)
@@ -50,7 +50,7 @@ def report_template(node: Node, holdings: Sequence[Holding], interval: int) -> t
 def _runtime(node: Node, number: int, holding: Holding, interval: int, slots: list[Slot]) -> dict[str, Any]:
     memory = core_memory(node, holding)
     owned = {core: index for index, core in enumerate(holding.units)}
-    cores = range(len(node.units)) if node.role in _SEES_ALL_CORES else holding.units
+    cores = range(len(node.units)) if node.role in SEES_ALL_CORES else holding.units
     used = sum(sum(memory.values()) for _ in owned)
     device_memory = {str(core): memory if core in owned else dict.fromkeys(memory, 0) for core in cores}
     report = {
@@ -179,7 +179,8 @@ def _system(node: Node, interval: int) -> dict[str, Any]:
     }
 
 
-def _instance(node: Node) -> dict[str, str]:
+def instance_info(node: Node) -> dict[str, str]:
+    """The group instance_info."""
     return {
         "instance_name": node.private_dns_name if node.cluster else node.role,
         "instance_id": node.instance_id,
@@ -193,7 +194,8 @@ def _instance(node: Node) -> dict[str, str]:
     }
 
 
-def _hardware(node: Node) -> dict[str, Any]:
+def hardware_info(node: Node) -> dict[str, Any]:
+    """The group neuron_hardware_info."""
     return {
         "neuron_device_type": node.spec.chip.lower(),
         "neuron_device_version": node.spec.core_version,

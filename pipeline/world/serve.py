@@ -1,4 +1,4 @@
-"""`chipledger world serve`: CloudWatch and Cost Explorer over HTTP, answering from one simulated world."""
+"""`chipledger world serve`: CloudWatch, Cost Explorer and Prometheus over HTTP, answering from one simulated world."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pipeline.world.options import END, END_AT
 from pipeline.world.serve_costs import CostExplorer
 from pipeline.world.serve_http import Doubles, DoublesServer
 from pipeline.world.serve_metrics import CloudWatch
+from pipeline.world.serve_prometheus import PrometheusApi
+from pipeline.world.serve_prometheus_series import Store
 from pipeline.world.serve_published import publish
 from pipeline.world.serve_truth import billed_days, core_tracks, read_world
 from pipeline.world.world import World
@@ -25,6 +27,7 @@ def make_server(
         CloudWatch(publish(core_tracks(world)), now=END),
         CostExplorer(billed_days(world), END_AT.date().replace(day=1), groups_per_page),
         world.fleet.accounts["payer"].account_id,
+        PrometheusApi(Store(world), throttle_every),
         throttle_every,
     )
     return DoublesServer((host, port), doubles)

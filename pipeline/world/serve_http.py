@@ -20,6 +20,7 @@ from xml.sax.saxutils import escape
 from pipeline.world.serve_costs import CostExplorer
 from pipeline.world.serve_errors import ServiceRefusal
 from pipeline.world.serve_metrics import CloudWatch
+from pipeline.world.serve_prometheus import PrometheusApi
 from pipeline.world.serve_published import Caller
 
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/[a-z0-9-]+/aws4_request")
@@ -33,6 +34,8 @@ REFUSAL = (
     "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
 )
 XML = "text/xml"
+JSON = "application/json"
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
 JSON_1_0 = "application/x-amz-json-1.0"
 JSON_1_1 = "application/x-amz-json-1.1"
 
@@ -44,6 +47,7 @@ class Doubles:
     cloudwatch: CloudWatch
     cost_explorer: CostExplorer
     payer_account_id: str
+    prometheus: PrometheusApi
     throttle_every: int = 0
     calls: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -89,8 +93,10 @@ class Reply:
     query_error: str = ""
 
 
-def reply_to(doubles: Doubles, target: str, authorization: str, content: bytes) -> Reply:
+def reply_to(doubles: Doubles, path: str, target: str, authorization: str, content: bytes) -> Reply:
     """The answer or refusal to one request, in the protocol in which it came."""
+    if (said := doubles.prometheus.answer(path, content.decode("utf-8", "replace"), authorization)) is not None:
+        return Reply(said[0], JSON, said[1])
     if not target:
         return _reply_to_form(doubles, authorization, content)
     content_type = JSON_1_0 if target.startswith("Granite") else JSON_1_1
@@ -118,10 +124,23 @@ class Handler(BaseHTTPRequestHandler):
     server: DoublesServer
 
     def do_POST(self) -> None:
-        """Every AWS call is a POST to /."""
+        """Every AWS call is a POST to /, a range query one to …/api/v1/query_range."""
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         target, authorization = self.headers.get("X-Amz-Target", ""), self.headers.get("Authorization", "")
-        reply = reply_to(self.server.doubles, target, authorization, content)
+        self._answer(reply_to(self.server.doubles, self.path, target, authorization, content))
+
+    def do_GET(self) -> None:
+        """A range query whose form stands in the address, or the page of an exporter."""
+        path, _, form = self.path.partition("?")
+        prometheus = self.server.doubles.prometheus
+        if (said := prometheus.answer(path, form, self.headers.get("Authorization", ""))) is not None:
+            self._answer(Reply(said[0], JSON, said[1]))
+        elif (page := prometheus.page(path, form)) is not None:
+            self._answer(Reply(200, TEXT, page))
+        else:
+            self._answer(Reply(404, TEXT, "404 page not found\n"))
+
+    def _answer(self, reply: Reply) -> None:
         body = reply.content.encode()
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)

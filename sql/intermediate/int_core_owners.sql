@@ -33,6 +33,17 @@ owners as (
     from cores as c
     join stg_cloudwatch_pods as p using (account_id, region, cluster, core_index, sample_at)
     where c.node_count = 1 and p.sample_at >= $start_at and p.sample_at < $end_at
+    union all
+    select
+        source,
+        instance_id,
+        sample_at,
+        device_index,
+        core_index,
+        unnest(owner_ids) as owner_id,
+        coalesce(busy_ppm, 0) as core_busy_ppm,
+    from int_exporter_cores
+    where sample_at >= $start_at and sample_at < $end_at
 )
 
 select

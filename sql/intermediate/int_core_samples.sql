@@ -92,3 +92,22 @@ select
 from cloudwatch as c
 left join doubtful as d using (account_id, region, cluster, host, sample_at)
 where c.sample_at >= $start_at and c.sample_at < $end_at
+
+union all
+
+select
+    source,
+    '' as account_id,
+    region,
+    '' as cluster,
+    instance_id,
+    instance_type,
+    device_index,
+    core_index,
+    sample_at,
+    cadence_ms,
+    busy_ppm,
+    memory_used_bytes,
+    flag_bits,
+from int_exporter_cores
+where sample_at >= $start_at and sample_at < $end_at

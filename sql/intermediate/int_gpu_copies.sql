@@ -1,4 +1,4 @@
--- int_gpu_copies: the samples of contested labels (see stg_dcgm_spans), one row per GPU and instant: the newest delivery's, never added up.
+-- int_gpu_copies: the samples of contested labels (see stg_dcgm_spans), one row per GPU and instant: the best source's newest delivery's, never added up.
 -- grain:  hostname, device_key, sample_at
 -- column: hostname | host label of the exporter
 -- column: device_key | GPU as in stg_dcgm_spans
@@ -25,7 +25,8 @@ with spans as materialized (
         *,
         -- numbers instead of texts: what follows compares them millions of times
         cast(dense_rank() over (order by hostname, device_key) as integer) as device_number,
-        cast(dense_rank() over (order by delivery_observed_at, delivery_id) as integer) as delivery_number,
+        cast(dense_rank() over (order by precedence desc, delivery_observed_at, delivery_id) as integer)
+            as delivery_number,
     from stg_dcgm_spans
     where seen_hour_at >= $start_at and seen_hour_at < $end_at
 ),
@@ -49,6 +50,18 @@ mig_instants as (
         and s.sample_at < $end_at
 ),
 
+-- from a minute before to a minute after what a better source tells of the device in that hour
+spoken_for as (
+    select distinct
+        w.label_key,
+        w.delivery_id,
+        b.first_at - interval 1 minute as from_at,
+        b.last_at + interval 1 minute as until_at,
+    from spans as w
+    join spans as b using (device_number, seen_hour_at)
+    where b.precedence < w.precedence
+),
+
 copies as (
     select
         s.*,
@@ -65,6 +78,11 @@ copies as (
             and c.gpu_uuid = m.gpu_uuid
             and c.device_name = m.device_name
             and s.sample_at = m.sample_at
+    anti join spoken_for as b
+        on
+            s.label_key = b.label_key
+            and s.delivery_id = b.delivery_id
+            and s.sample_at between b.from_at and b.until_at
     where
         c.is_contested
         -- said once more, so that only the deliveries concerned are read

@@ -1,6 +1,6 @@
--- int_silent_samples: GPU samples that do not count, since another place tells more of the same device at the same instant.
+-- int_silent_samples: GPU samples that do not count, since another place or source tells more of the same device at that time.
 -- grain:  label_key, sample_at
--- column: label_key | labels of the sample: without UUID beside one with it, of a host that is no instance beside one that is, or of a whole GPU beside its MIG instances
+-- column: label_key | labels of the sample: without UUID beside one with it, of a host that is no instance beside one that is, of a whole GPU beside its MIG instances, or of a source that another one goes before
 -- column: sample_at | time of the scrape
 -- check:  fail | label_key is not null | a silent sample is named
 -- window: sample_at
@@ -25,6 +25,41 @@ pairs as materialized (
         or (loud.device_slice_count > 1 and silent.device_slice_count = 1)
 ),
 
+-- where sources of different precedence tell of one accelerator under different host names
+told as materialized (
+    select distinct
+        s.seen_hour_at,
+        p.accelerator_id,
+        s.label_key,
+        s.is_contested,
+        s.hostname,
+        s.precedence,
+        s.first_at,
+        s.last_at,
+    from stg_dcgm_spans as s
+    join places as p using (seen_hour_at, label_key)
+    where
+        s.seen_hour_at >= $start_at
+        and s.seen_hour_at < $end_at
+        and exists (
+            select 1
+            from stg_dcgm_spans as other
+            where other.seen_hour_at = s.seen_hour_at and other.precedence <> s.precedence
+        )
+),
+
+spoken_for as materialized (
+    select distinct
+        w.label_key,
+        w.is_contested,
+        -- a minute around what the better source tells in that hour
+        b.first_at - interval 1 minute as from_at,
+        b.last_at + interval 1 minute as until_at,
+    from told as w
+    join told as b using (seen_hour_at, accelerator_id)
+    where b.precedence < w.precedence and b.hostname <> w.hostname
+),
+
 instants as (
     select
         label_key,
@@ -41,7 +76,10 @@ instants as (
             where
                 s.seen_hour_at >= $start_at
                 and s.seen_hour_at < $end_at
-                and s.label_key in (select pairs.loud_key from pairs)
+                and (
+                    s.label_key in (select pairs.loud_key from pairs)
+                    or s.label_key in (select spoken_for.label_key from spoken_for)
+                )
         )
     union all
     select
@@ -62,3 +100,13 @@ join pairs as p
         and i.is_folded = p.is_contested
         and i.sample_at >= p.valid_from_at
         and i.sample_at < p.valid_until_at
+union
+select
+    w.label_key,
+    i.sample_at,
+from instants as i
+join spoken_for as w
+    on
+        i.label_key = w.label_key
+        and i.is_folded = w.is_contested
+        and i.sample_at between w.from_at and w.until_at

@@ -16,7 +16,7 @@
 -- column: byte_count | size of the object as stored
 -- column: export_name | name of the cost export, NULL otherwise
 -- column: billing_period | first day of the billed month, NULL otherwise
--- column: execution_id | execution of the cost export, NULL otherwise
+-- column: execution_id | execution of the cost export; of a lake dump, the hash of its mapping; NULL otherwise
 -- column: arrived_at | when landing committed it; the only column that depends on the run
 -- check:  fail | row_count >= 0 and reject_count >= 0 | a negative count is a broken ledger
 -- check:  fail | event_start_at is null or event_start_at < event_end_at | an event window is half-open and not empty

@@ -4,6 +4,7 @@
 -- column: label_key | hash of the hour and all labels: names the set of labels in stg_dcgm_samples
 -- column: delivery_id | the delivery that brought the samples
 -- column: delivery_observed_at | of two deliveries that tell of one instant the later observed speaks, then the greater id
+-- column: precedence | of sources that tell of one device the smallest speaks: dcgm-exporter's text, range queries, dumps
 -- column: hostname | host label of the exporter
 -- column: device_key | GPU UUID, else the device name; '/GI<id>' appended for a MIG instance; a vGPU UUID that ends in zeros is prefixed with its host
 -- column: gpu_uuid | GPU UUID, '' where the exporter gives none
@@ -184,6 +185,7 @@ select
     n.label_key,
     n.delivery_id,
     d.observed_at as delivery_observed_at,
+    coalesce(p.precedence, 1) as precedence,
     n.hostname,
     n.device_key,
     n.gpu_uuid,
@@ -203,4 +205,5 @@ select
 from named as n
 join copies as c using (hour_number, delivery_id, hostname, device_key, row_count, content_sum)
 join raw_deliveries as d using (delivery_id)
+left join seed_sources as p on d.source = p.source
 left join contested as k using (label_key)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.sources.base import Seeds
-from pipeline.sources.dcgm import MEASURES
+from pipeline.sources.dcgm_rows import MEASURES
 
 FACTORS = {
     "percent": ("0.01", "ratio"),

@@ -132,3 +132,78 @@ def test_settings_survive_the_way_through_the_environment(home: Path, monkeypatc
 def test_a_time_that_is_none_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match=r"--as-of.*yesterday"):
         settings.parse_time("yesterday", "--as-of")
+
+
+ENDPOINT = '[[prometheus]]\nname = "fleet"\nurl = "{url}"\n{more}\n'
+
+
+@pytest.mark.parametrize(
+    ("url", "more", "wrong"),
+    [
+        ("ftp://host", "", "no http"),
+        ("http://me:sesame@host:9090", "", "no name or password"),
+        ("https://host/workspaces/ws-1", 'kind = "amp"', "set region"),
+        ("http://host", "step_seconds = 7", "does not divide 3600"),
+        (
+            "https://aps-workspaces.us-east-1.amazonaws.com/workspaces/ws-1",
+            'kind = "amp"\nbearer = true',
+            "drop bearer",
+        ),
+        ("http://host", 'kind = "thanos"', "prometheus.0.kind"),
+    ],
+)
+def test_a_wrong_prometheus_endpoint_is_named_with_what_is_wrong(home: Path, url: str, more: str, wrong: str) -> None:
+    Path("chipledger.toml").write_text(ENDPOINT.format(url=url, more=more), "utf-8")
+    with pytest.raises(UsageError, match=wrong) as refused:
+        settings.load()
+    assert "sesame" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "asked", "region"),
+    [
+        ("http://host:9090/", "prometheus", "http://host:9090/api/v1/query_range", ""),
+        (
+            "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1/api/v1/query",
+            "amp",
+            "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1/api/v1/query_range",
+            "eu-west-1",
+        ),
+        (
+            "https://monitoring.us-east-1.amazonaws.com",
+            "cloudwatch",
+            "https://monitoring.us-east-1.amazonaws.com/api/v1/query_range",
+            "us-east-1",
+        ),
+    ],
+)
+def test_an_endpoint_is_asked_at_query_range_whatever_was_pasted(
+    home: Path, url: str, kind: str, asked: str, region: str
+) -> None:
+    Path("chipledger.toml").write_text(ENDPOINT.format(url=url, more=f'kind = "{kind}"'), "utf-8")
+    (endpoint,) = settings.load().prometheus
+    assert (endpoint.range_url, endpoint.signing_region) == (asked, region)
+
+
+def test_endpoints_survive_the_trip_through_the_environment_and_the_token_stays_behind(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("chipledger.toml").write_text(ENDPOINT.format(url="http://host", more="bearer = true"), "utf-8")
+    before = settings.load(prometheus_token="sesame")
+    Path("chipledger.toml").unlink()
+    for name, value in before.as_environment().items():
+        monkeypatch.setenv(name, value)
+    assert settings.load().prometheus == before.prometheus
+    assert "sesame" not in str(before.as_environment()) + repr(before)
+
+
+def test_two_endpoints_of_one_name_are_refused(home: Path) -> None:
+    Path("chipledger.toml").write_text(2 * ENDPOINT.format(url="http://host", more=""), "utf-8")
+    with pytest.raises(UsageError, match="two endpoints are called fleet"):
+        settings.load()
+
+
+def test_endpoints_in_the_environment_that_are_no_json_are_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_PROMETHEUS", "http://host")
+    with pytest.raises(UsageError, match=r"prometheus.*JSON"):
+        settings.load()

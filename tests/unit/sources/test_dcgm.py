@@ -13,7 +13,8 @@ import pytest
 from pipeline.errors import RefusedDelivery
 from pipeline.sources import wide_rows
 from pipeline.sources.base import IngestOptions, ParsedDelivery, Seeds, SourceObject
-from pipeline.sources.dcgm import CADENCE_MS, MEASURES, SAMPLE_SCHEMA, read
+from pipeline.sources.dcgm import CADENCE_MS, read
+from pipeline.sources.dcgm_rows import MEASURES, SAMPLE_SCHEMA
 
 AT = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 AT_MS = int(AT.timestamp() * 1000)

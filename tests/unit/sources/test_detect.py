@@ -78,7 +78,6 @@ def test_a_gzip_of_several_members_is_one_file(tmp_path: Path) -> None:
         (b"time,gpu,util\n1,2,3\n", "CSV with the columns time, gpu, util"),
         (b"dear diary", "text starting with 'dear diary'"),
         (b"a" * 100_000, "a first line of more than"),
-        (b'neuroncore_utilization_ratio{neuroncore="0"} 0.5\n', "neuron-monitor-prometheus"),
         (b'{"type":"object","properties":{"InstanceId":{}}}', "JSON with the keys properties, type"),
     ],
 )
@@ -87,7 +86,10 @@ def test_what_is_no_known_format_is_refused_saying_what_was_seen(tmp_path: Path,
 
 
 def test_a_refusal_names_the_known_formats(tmp_path: Path) -> None:
-    with pytest.raises(RefusedDelivery, match=r"known are neuron-monitor JSON, dcgm-exporter text.*--source"):
+    with pytest.raises(
+        RefusedDelivery,
+        match=r"known are neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text.*--source",
+    ):
         detect(_object(tmp_path / "x", b"hello world of text"))
 
 
