@@ -27,6 +27,11 @@ def cost_explorer() -> CostExplorerClient:
     return client
 
 
+def s3() -> Any:
+    """An S3 client; boto3 follows a bucket into its region by itself."""
+    return _client("s3", None)
+
+
 def account_id(region: str) -> str:
     """The account these credentials belong to; raises SourceError saying what to mend."""
     client = _client("sts", region)
@@ -41,7 +46,7 @@ def list_some_metrics(region: str) -> None:
     call(lambda: client.list_metrics(), permission="cloudwatch:ListMetrics", place=f"CloudWatch {region}")
 
 
-def _client(service: str, region: str) -> Any:
+def _client(service: str, region: str | None) -> Any:
     from botocore.config import Config
 
     config = Config(

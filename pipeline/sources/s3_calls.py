@@ -1,0 +1,79 @@
+"""One call to S3: what its refusals mean to the reader, beyond what every AWS service says (aws_calls)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import ClientError, ParamValidationError
+
+from pipeline.errors import SourceError
+from pipeline.sources.aws_calls import DENIED, call, error_code
+
+Answer = TypeVar("Answer")
+
+# a refused HEAD has no body, so that only its HTTP status names it
+REFUSED = DENIED | {"403", "AllAccessDisabled"}
+ELSEWHERE = frozenset({"301", "307", "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect"})
+ADVICE = {
+    "NoSuchBucket": "there is no such bucket: correct its name in CHIPLEDGER_INBOX or on the command line",
+    "NoSuchKey": "it was deleted after it was listed: run again",
+    "404": "it was deleted after it was listed: run again",
+    "400": "the credentials have expired, or AWS_DEFAULT_REGION is not the bucket's: renew or correct it",
+    "InvalidAccessKeyId": "the credentials are wrong or have expired: renew them, then run again",
+    "InvalidToken": "the credentials are wrong or have expired: renew them, then run again",
+    "TokenRefreshRequired": "the credentials are wrong or have expired: renew them, then run again",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong: set it, then run again",
+    "InvalidObjectState": "it lies in an archive: restore it to S3 Standard, then run again",
+    "SlowDown": "S3 throttles these requests: run again in some minutes",
+}
+NAMED_ACTION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
+
+
+def s3_call(operation: Callable[[], Answer], *, permission: str, place: str, holding: str = "") -> Answer:
+    """The operation's answer; every failure becomes a SourceError that says what to do.
+
+    `place` is the s3:// location asked, `permission` the IAM action that it takes. See aws_calls.call for `holding`.
+    """
+    try:
+        return call(
+            operation, permission=permission, place=place, passing=REFUSED | ELSEWHERE | ADVICE.keys(), holding=holding
+        )
+    except ClientError as error:
+        raise SourceError(f"{place}: {_first_line(error)}; {_advice(error, permission, place)}") from error
+    except Boto3Error as error:  # a download that broke off again and again
+        raise SourceError(f"{place}: {_first_line(error)}; check the network, then run again") from error
+    except SourceError as error:
+        if isinstance(error.__cause__, ParamValidationError):
+            reason = str(error.__cause__).splitlines()[-1]
+            raise SourceError(f"{place}: {reason}; write s3://bucket/prefix") from error.__cause__
+        raise
+
+
+def _advice(error: ClientError, permission: str, place: str) -> str:
+    code = error_code(error)
+    if code in REFUSED:
+        # an encrypted object can miss kms:Decrypt instead, which AWS then names
+        named = NAMED_ACTION.search(str(error))
+        return f"allow {named[1] if named else permission} on {_resource(permission, place)} to this identity"
+    if code in ELSEWHERE:
+        return _right_region(error)
+    return ADVICE[code]
+
+
+def _right_region(error: ClientError) -> str:
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    region = headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region")
+    where = f"in {region}: set AWS_DEFAULT_REGION={region}" if region else "in another region: set AWS_DEFAULT_REGION"
+    return f"the bucket lies {where}, then run again"
+
+
+def _resource(permission: str, place: str) -> str:
+    bucket, _, key = place.removeprefix("s3://").partition("/")
+    return f"arn:aws:s3:::{bucket}" if permission == "s3:ListBucket" else f"arn:aws:s3:::{bucket}/{key}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
