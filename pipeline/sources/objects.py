@@ -65,9 +65,7 @@ def fetch(stored: StoredObject, scratch: Path, s3: S3Client | None = None) -> So
     path = scratch / f"{len(os.listdir(scratch)):06d}"
     bucket, key = _bucket_and_key(stored.location)
     client = s3 or clients.s3()
-    s3_call(
-        lambda: client.download_file(bucket, key, str(path)), permission="s3:GetObject", place=stored.location
-    )
+    s3_call(lambda: client.download_file(bucket, key, str(path)), permission="s3:GetObject", place=stored.location)
     return SourceObject(stored.name, path, stored.modified_at, modified_is_known=True)
 
 

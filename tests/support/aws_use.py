@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,10 +13,9 @@ from botocore import xform_name
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_MAKERS = frozenset({"client", "_client", "new_client", "create_client"})
-BY_NAME = frozenset({"get_paginator", "get_waiter"})
+NAMED = re.compile(r"[a-z0-9-]+:(\w*)")
 # what boto3 adds to its clients, by the operation that has to be allowed
 ADDED = {"download_file": "GetObject", "download_fileobj": "GetObject", "upload_file": "PutObject"}
-IAM_PREFIX = {"amp": "aps", "logs": "logs"}
 # operations whose IAM action has another name (AWS service authorization reference)
 ACTION = {
     "s3:ListObjectsV2": "s3:ListBucket",
@@ -33,8 +33,8 @@ def sources() -> list[Path]:
     return [path for folder in ("pipeline/sources", "dags") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-def named_actions(path: Path) -> dict[str, int]:
-    """IAM actions that the file's calls name as `permission=`, with the line of the last one."""
+def named_actions(path: Path) -> set[str]:
+    """IAM actions that the file's calls name as `permission=`; `ec2:*` where the action is put in at run time."""
     tree = ast.parse(path.read_text("utf-8"))
     constants = {
         target.id: node.value
@@ -44,17 +44,14 @@ def named_actions(path: Path) -> dict[str, int]:
         if isinstance(target, ast.Name) and node.value is not None
     }
     arguments = {each.arg for each in ast.walk(tree) if isinstance(each, ast.arg)}
-    found: dict[str, int] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg == "permission":
-            for action in _texts(node.value, constants, arguments, path):
-                found[action] = node.value.lineno
-    return found
+    given = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "permission"]
+    return {action for value in given for action in _texts(value, constants, arguments, path)}
 
 
 def _texts(value: ast.expr, constants: dict[str, ast.expr], arguments: set[str], path: Path) -> Iterator[str]:
-    if isinstance(value, ast.Constant) and isinstance(value.value, str):
-        yield value.value
+    start = value.values[0] if isinstance(value, ast.JoinedStr) else value  # f"ec2:{action}", f"sts:AssumeRole on {x}"
+    if isinstance(start, ast.Constant) and (found := NAMED.match(str(start.value))):
+        yield found[0] if found[1] else f"{found[0]}*"
     elif isinstance(value, ast.IfExp):
         yield from _texts(value.body, constants, arguments, path)
         yield from _texts(value.orelse, constants, arguments, path)
@@ -67,13 +64,13 @@ def _texts(value: ast.expr, constants: dict[str, ast.expr], arguments: set[str],
 
 
 def called_actions(path: Path) -> set[str]:
-    """IAM actions of the client methods, paginators and waiters that the file names."""
+    """IAM actions of the operations that the file names: as a client's method, or as a text in either spelling."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Attribute):
             found |= _actions(node.attr)
-        elif isinstance(node, ast.Call) and _name(node.func) in BY_NAME:
-            found |= {action for each in node.args if isinstance(each, ast.Constant) for action in _actions(each.value)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found |= _actions(node.value)
     return found
 
 
@@ -82,7 +79,7 @@ def _actions(method: str) -> set[str]:
 
 
 def _action(service: str, operation: str) -> str:
-    plain = f"{IAM_PREFIX.get(service, service)}:{operation}"
+    plain = f"{service}:{operation}"
     return ACTION.get(plain, plain)
 
 
@@ -102,12 +99,13 @@ def services() -> frozenset[str]:
 
 @cache
 def _operations() -> dict[str, set[tuple[str, str]]]:
-    """Python method → (service, operation) for every operation of the services used."""
+    """Method or operation name → (service, operation) for every operation of the services used."""
     session = botocore.session.get_session()
     found: dict[str, set[tuple[str, str]]] = {}
     for service in services():
         for operation in session.get_service_model(service).operation_names:
-            found.setdefault(xform_name(operation), set()).add((service, operation))
+            for spelling in (xform_name(operation), operation):
+                found.setdefault(spelling, set()).add((service, operation))
     for method, operation in ADDED.items():
         found.setdefault(method, set()).add(("s3", operation))
     return found
