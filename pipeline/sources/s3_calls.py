@@ -10,7 +10,7 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import ClientError, ParamValidationError
 
 from pipeline.errors import SourceError
-from pipeline.sources.aws_calls import DENIED, call, error_code
+from pipeline.sources.aws_calls import DENIED, call, error_code, first_line
 
 Answer = TypeVar("Answer")
 
@@ -27,12 +27,13 @@ ADVICE = {
     "RequestTimeTooSkewed": "the clock of this machine is wrong: set it, then run again",
     "InvalidObjectState": "it lies in an archive: restore it to S3 Standard, then run again",
     "SlowDown": "S3 throttles these requests: run again in some minutes",
+    "BadRequest": "the credentials have expired, or AWS_DEFAULT_REGION is not the bucket's: renew or correct it",
 }
 # a refused HEAD, with which a download begins, has no body: only its HTTP status speaks
 OF_HEAD = {
     "301": "PermanentRedirect",
     "307": "TemporaryRedirect",
-    "400": "the credentials have expired, or AWS_DEFAULT_REGION is not the bucket's: renew or correct it",
+    "400": "BadRequest",
     "403": "AccessDenied",
     "404": "NoSuchKey",
 }
@@ -57,9 +58,9 @@ def s3_call(
     except ClientError as error:
         if error_code(error) in passing:
             raise
-        raise SourceError(f"{place}: {_first_line(error)}; {_advice(error, permission, place)}") from error
+        raise SourceError(f"{place}: {first_line(error)}; {_advice(error, permission, place)}") from None
     except Boto3Error as error:  # a download that broke off again and again
-        reason = _first_line(error).lower()
+        reason = first_line(error).lower()
         raise SourceError(f"{place}: the download broke off ({reason}); check the network, then run again") from error
     except SourceError as error:
         if isinstance(error.__cause__, ParamValidationError):
@@ -77,7 +78,7 @@ def _advice(error: ClientError, permission: str, place: str) -> str:
         # an encrypted object can miss kms:Decrypt instead, which AWS then names
         named = NAMED_ACTION.search(str(error))
         return f"allow {named[1] if named else permission} on {_resource(permission, place)} to this identity"
-    return _right_region(error) if code in ELSEWHERE else ADVICE.get(code, code)
+    return _right_region(error) if code in ELSEWHERE else ADVICE[code]
 
 
 def _right_region(error: ClientError) -> str:
@@ -90,7 +91,3 @@ def _right_region(error: ClientError) -> str:
 def _resource(permission: str, place: str) -> str:
     bucket, _, key = place.removeprefix("s3://").partition("/")
     return f"arn:aws:s3:::{bucket}" if permission == "s3:ListBucket" else f"arn:aws:s3:::{bucket}/{key}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

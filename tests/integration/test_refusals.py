@@ -1,4 +1,4 @@
-"""What AWS or the network refuses: one sentence that says what to allow or correct, exit code 1, nothing half-written."""
+"""What AWS or the network refuses: one sentence that says what to do, exit code 1, and nothing half-written."""
 
 from __future__ import annotations
 

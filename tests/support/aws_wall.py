@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
@@ -32,7 +32,10 @@ GROUPS = [{"Keys": [ACCOUNT], "Metrics": {"UnblendedCost": {"Amount": "1", "Unit
 
 @dataclass(frozen=True)
 class Refusal:
-    """How a service says no; `extra` are further elements of S3's error document."""
+    """How a service says no; `extra` are further elements of S3's error document.
+
+    `{request}` in a message becomes the request's own headers, which AWS repeats where a signature does not match.
+    """
 
     code: str
     message: str = "no"
@@ -91,11 +94,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         target = self.headers.get("X-Amz-Target", "")
-        service = TARGETS.get(target.partition(".")[0], "sts")
+        service = "slack" if self.path.startswith("/slack/") else TARGETS.get(target.partition(".")[0], "sts")
         if self._refuse(target, service):
             return
         if service == "sts":
             self._send(200, IDENTITY.encode(), {"Content-Type": "text/xml"})
+        elif service == "slack":
+            self._send(200, b'{"ok": true}')
         elif service == "ce":
             self._send(200, json.dumps(self._bill(json.loads(body))).encode())
         else:
@@ -115,7 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(answer, Stranger):
             self._send(answer.status, answer.body, {"Content-Type": "text/html"})
         elif isinstance(answer, Refusal):
-            self._send(answer.status, _document(answer, service), _headers(answer, service))
+            told = replace(answer, message=answer.message.replace("{request}", str(self.headers)))
+            self._send(told.status, _document(told, service), _headers(told, service))
         return answer is not None
 
     def _listing(self) -> None:
