@@ -57,12 +57,13 @@ variable "trusted_principals" {
 }
 
 variable "external_id" {
-  description = "What trusted principals send to take the role, and what this role sends to readers of linked accounts. No secret, but hard to guess."
+  description = "What trusted principals must send to take the role. No secret, but hard to guess."
   type        = string
+  default     = ""
 
   validation {
-    condition     = length(var.external_id) >= 16
-    error_message = "Choose an external id of at least 16 characters, for example a UUID."
+    condition     = length(var.external_id) >= 16 || length(var.trusted_principals) == 0
+    error_message = "Trusted principals need an external id of at least 16 characters, for example a UUID."
   }
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.settings import known_names
 from pipeline.sources.cloudwatch_series import NAMESPACE, RULES
 from pipeline.sources.cur_columns import REQUIRED, USED
 from tests.support.hcl import blocks, folder_text, local_names, references
@@ -105,3 +106,21 @@ def test_what_firehose_could_not_deliver_is_neither_swept_nor_told(module: str) 
     assert prefixes
     assert errors
     assert not any(errors[1].startswith(prefix) for prefix in re.findall(r'"(.*?)"', prefixes[1]))
+
+
+def test_the_settings_handed_out_are_settings(module: str) -> None:
+    output = next(block for block in blocks(module) if block.labels == ("settings",))
+    named = set(re.findall(r"CHIPLEDGER_\w+", output.body))
+    assert {"CHIPLEDGER_INBOX", "CHIPLEDGER_REGIONS"} <= named <= known_names()
+
+
+def test_the_page_shows_variables_and_outputs_that_exist(module: str) -> None:
+    page = (DEPLOY.parent / "docs" / "deploy.md").read_text("utf-8")
+    declared = {block.labels[0] for block in blocks(module) if block.kind in ("variable", "output")}
+    example = re.search(r"```hcl\n(.*?)```", page, re.DOTALL)
+    assert example
+    shown = set(re.findall(r"^(\w+)\s*=", example[1], re.MULTILINE)) | set(re.findall(r"output -json (\w+)", page))
+    assert len(shown) > 5
+    assert shown <= declared
+    required = {block.labels[0] for block in blocks(module) if block.kind == "variable" and "default" not in block.body}
+    assert required <= shown, "the example does not apply"

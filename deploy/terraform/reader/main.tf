@@ -22,10 +22,13 @@ data "aws_iam_policy_document" "trust" {
       type        = "AWS"
       identifiers = [var.chipledger_role_arn]
     }
-    condition {
-      test     = "StringEquals"
-      variable = "sts:ExternalId"
-      values   = [var.external_id]
+    dynamic "condition" {
+      for_each = var.external_id == "" ? [] : [var.external_id]
+      content {
+        test     = "StringEquals"
+        variable = "sts:ExternalId"
+        values   = [condition.value]
+      }
     }
   }
 }

@@ -4,8 +4,9 @@ variable "chipledger_role_arn" {
 }
 
 variable "external_id" {
-  description = "The same external_id as in the folder above."
+  description = "What chipledger's role must send to take this one. Empty: nothing, its ARN is enough."
   type        = string
+  default     = ""
 }
 
 variable "reader_role" {
