@@ -1,7 +1,5 @@
 # Optional: CloudWatch's metrics and Container Insights' log events through Firehose into the bucket.
 locals {
-  # GPU, Neuron and EFA events; the rest of a performance log group is about processors and disks.
-  event_types = flatten([for scope in ["Node", "Pod", "Container"] : [for kind in ["AWSNeuron", "GPU", "EFA"] : "${scope}${kind}*"]])
   deliveries = merge(
     var.metric_stream ? { metric_stream = { prefix = local.arrivals.metric_stream, compression = "GZIP" } } : {},
     # CloudWatch Logs sends gzip already
@@ -132,6 +130,6 @@ resource "aws_cloudwatch_log_subscription_filter" "log_events" {
   log_group_name  = each.value
   role_arn        = aws_iam_role.sender["log_events"].arn
   destination_arn = aws_kinesis_firehose_delivery_stream.arrivals["log_events"].arn
-  filter_pattern  = "{ ${join(" || ", [for type in local.event_types : "$.Type = \"${type}\""])} }"
+  filter_pattern  = "{ ${join(" || ", [for type in local.reads.log_event_types : "$.Type = \"${type}\""])} }"
   depends_on      = [aws_iam_role_policy.sender]
 }

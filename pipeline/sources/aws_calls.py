@@ -25,14 +25,15 @@ WRONG_CREDENTIALS = frozenset(
     {
         "ExpiredToken",
         "ExpiredTokenException",
-        "InvalidClientTokenId",
         "InvalidSignatureException",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
         "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
     }
 )
+# how AWS refuses a region that an account has not enabled, too
+UNKNOWN_THERE = frozenset({"InvalidClientTokenId", "UnrecognizedClientException"})
+OTHER_REGION = "scoped to a valid region"
 THROTTLED = frozenset(
     {"LimitExceededException", "RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
 )
@@ -106,7 +107,7 @@ def call(
     except ClientError as error:
         if error_code(error) in passing:
             raise
-        raise SourceError(f"{place}: {first_line(error)}; {_advice(error_code(error), permission)}") from None
+        raise SourceError(f"{place}: {first_line(error)}; {_advice(error, permission)}") from None
     except (BotoCoreError, ResponseParserError) as error:
         raise SourceError(
             f"{place}: {first_line(error)}; check network, region and AWS_ENDPOINT_URL, then run again"
@@ -124,7 +125,12 @@ def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _advice(code: str, permission: str) -> str:
+def _advice(error: ClientError, permission: str) -> str:
+    code = error_code(error)
+    if OTHER_REGION in str(error):
+        return "the endpoint is not this region's: correct CHIPLEDGER_REGIONS or AWS_ENDPOINT_URL, then run again"
+    if code in UNKNOWN_THERE:
+        return "the credentials are wrong, or this account has not enabled the region: renew or correct, then run again"
     if code in DENIED:
         return f"allow {permission} to this identity, then run again"
     if code in WRONG_CREDENTIALS:

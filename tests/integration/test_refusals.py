@@ -20,6 +20,7 @@ SCRAPE = '# TYPE DCGM_FI_DEV_GPU_UTIL gauge\nDCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="
 OBJECT = "dcgm/n-20261001T000100Z.prom"
 PORTAL = Stranger(b"<html><body>please sign in</body></html>")
 RENEW = "the credentials are wrong or have expired: renew them, then run again"
+UNKNOWN = "the credentials are wrong, or this account has not enabled the region: renew or correct, then run again"
 Chipledger = Callable[..., tuple[int, str, str]]
 
 
@@ -179,8 +180,16 @@ API_REFUSALS = {
             "sts": Refusal("InvalidClientTokenId", "The security token included in the request is invalid."),
             "ce": Refusal("UnrecognizedClientException", "The security token is invalid.", 400),
         },
-        RENEW,
-        RENEW,
+        UNKNOWN,
+        UNKNOWN,
+    ),
+    "other region": (
+        {
+            "sts": Refusal("SignatureDoesNotMatch", "Credential should be scoped to a valid region, not 'us-east-1'."),
+            "ce": Refusal("InvalidSignatureException", "Credential should be scoped to a valid region.", 400),
+        },
+        "correct CHIPLEDGER_REGIONS or AWS_ENDPOINT_URL, then run again",
+        "correct CHIPLEDGER_REGIONS or AWS_ENDPOINT_URL, then run again",
     ),
     "expired token": (
         {"sts": Refusal("ExpiredToken", "expired"), "ce": Refusal("ExpiredTokenException", "expired", 400)},

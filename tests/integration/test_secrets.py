@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from pipeline.errors import SourceError
 from pipeline.sources import clients, cost_explorer
 from tests.support.aws_wall import Refusal, Stranger, Wall, wall
 from tests.support.ledgers import CLOCK
+from tests.support.processes import ROOT
 
 MARK = "MARKEDSECRET"
 # AWS repeats the signed request, session token included, where a signature does not match
@@ -34,7 +36,8 @@ ENDPOINTS = {
     "denied": {service: Refusal("AccessDenied", "no") for service in ("s3", "sts", "cloudwatch", "ce")},
     "strangers": {service: Stranger(b"<html>sign in</html>") for service in ("s3", "sts", "ce", "slack")},
 }
-COMMANDS = [("ingest", "s3://inbox/"), ("doctor",), ("doctor", "--json"), ("notify",)]
+ASKING = [(words, endpoint) for words in (("ingest", "s3://inbox/"), ("doctor", "--json")) for endpoint in ENDPOINTS]
+COMMANDS = [*ASKING, (("notify",), "the truth"), (("notify",), "strangers")]
 
 
 @pytest.fixture
@@ -107,8 +110,7 @@ def places_with_a_secret(home: Path, capfd: pytest.CaptureFixture[str]) -> list[
     ]
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(("words", "endpoint"), COMMANDS, ids=str)
 def test_no_command_writes_a_secret(
     endpoint: str, words: tuple[str, ...], aws: Wall, talkative: Path,
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
@@ -126,6 +128,23 @@ def test_a_whole_pass_writes_no_secret(
 ) -> None:
     aws.instead = dict(ENDPOINTS[endpoint])
     assert chipledger(monkeypatch, "run") == 1  # bad.json is refused at least
+    assert places_with_a_secret(talkative, capfd) == []
+
+
+@pytest.mark.slow
+def test_a_pass_through_airflow_at_its_most_talkative_writes_no_secret(
+    aws: Wall, talkative: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    aws.instead = dict(ENDPOINTS["signatures refused"])
+    monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "DEBUG")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")  # a pass in process has a database of its own
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--airflow"]
+    done = subprocess.run(command, cwd=talkative.parent, capture_output=True, text=True, check=False)
+    print(done.stdout, done.stderr)
+    assert done.returncode == 1
+    assert "signature we calculated" in done.stdout
+    assert b"[debug" in (talkative / "airflow" / "run.log").read_bytes()
     assert places_with_a_secret(talkative, capfd) == []
 
 

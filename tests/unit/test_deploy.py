@@ -86,6 +86,11 @@ def test_the_metric_stream_sends_exactly_the_metrics_that_are_read() -> None:
     assert READS["metric_namespace"] == NAMESPACE
 
 
+def test_the_log_subscription_sends_exactly_the_events_that_are_read() -> None:
+    emf = pytest.importorskip("pipeline.sources.emf_event", reason="Container Insights log events are not read yet")
+    assert READS["log_event_types"] == sorted(emf.READERS)
+
+
 def test_every_resource_that_the_policy_names_is_cut_to_this_account_s(module: str) -> None:
     """A statement whose Sid has no scope would keep the example's resources."""
     scopes = re.search(r"scopes = \{(.*?)\n  \}", module, re.DOTALL)
