@@ -59,7 +59,8 @@ def sts_answer(operation: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
 def list_some_metrics(region: str) -> None:
     """One free request that proves reachability and cloudwatch:ListMetrics; raises SourceError."""
     client = cloudwatch(region)
-    call(lambda: client.list_metrics(), permission="cloudwatch:ListMetrics", place=f"CloudWatch {region}")
+    place = f"CloudWatch {region}"
+    call(lambda: client.list_metrics(), permission="cloudwatch:ListMetrics", place=place, holding="Metrics")
 
 
 def _client(service: str, region: str | None) -> Any:

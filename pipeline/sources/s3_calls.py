@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from boto3.exceptions import Boto3Error
 from botocore.exceptions import ClientError, ParamValidationError
 
 from pipeline.errors import SourceError
@@ -52,6 +51,8 @@ def s3_call(
 
     `place` is the s3:// location asked, `permission` the IAM action that it takes. See aws_calls.call for the others.
     """
+    from boto3.exceptions import Boto3Error  # whoever has a client has loaded boto3
+
     ours = REFUSED | ELSEWHERE | ADVICE.keys() | OF_HEAD.keys() | {""} | passing
     try:
         return call(operation, permission=permission, place=place, passing=ours, holding=holding)

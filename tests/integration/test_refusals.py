@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -237,6 +238,31 @@ def test_no_network_is_one_sentence_per_source(
         assert 'Could not connect to the endpoint URL: "http://127.0.0.1:' in one.words
         assert one.words.endswith("check network, region and AWS_ENDPOINT_URL, then run again")
         assert "\n" not in one.words
+
+
+def doctor(chipledger: Chipledger) -> tuple[int, dict[str, tuple[str, str]]]:
+    code, out, _ = chipledger("doctor", "--json")
+    return code, {finding["part"]: (finding["status"], finding["what"]) for finding in json.loads(out)}
+
+
+def test_doctor_finds_a_home_in_order_and_names_what_is_refused(
+    aws: Wall, chipledger: Chipledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHIPLEDGER_INBOX", "s3://inbox/")
+    monkeypatch.setenv("CHIPLEDGER_REGIONS", "us-east-1")
+    code, found = doctor(chipledger)
+    assert (code, found["inbox"], found["cloudwatch"][0]) == (0, ("ok", "s3://inbox/: 1 objects"), "ok")
+
+    aws.instead = {"s3": Refusal("AccessDenied"), "cloudwatch": Refusal("AccessDenied")}
+    code, found = doctor(chipledger)
+    assert (code, found["inbox"][0], found["credentials"][0]) == (1, "fail", "fail")
+    assert "allow s3:ListBucket on arn:aws:s3:::inbox" in found["inbox"][1]
+    assert "allow cloudwatch:ListMetrics" in found["credentials"][1]
+
+    aws.instead = {"cloudwatch": Stranger(b"{}")}
+    code, found = doctor(chipledger)
+    assert (code, found["credentials"][0]) == (1, "fail")
+    assert "check AWS_ENDPOINT_URL" in found["credentials"][1]
 
 
 @pytest.mark.slow
