@@ -6,13 +6,11 @@ import json
 import re
 from typing import Any
 
-from tests.support.aws_use import ROOT, called_actions, named_actions, services, sources
+from tests.support.aws_use import ROOT, WITHOUT_OPERATION, called_actions, named_actions, services, sources
 
 NEEDS_NO_PERMISSION = {"sts:GetCallerIdentity"}
 # services whose reading actions know no resource (AWS service authorization reference)
 WITHOUT_RESOURCE = {"ce", "cloudwatch", "ec2"}
-# the same operation, asked for one version of an object
-WITH_A_VERSION = {"s3:GetObjectVersion"}
 POLICY: dict[str, Any] = json.loads((ROOT / "deploy" / "iam-policy.json").read_text("utf-8"))
 STATEMENTS: list[dict[str, Any]] = POLICY["Statement"]
 
@@ -45,7 +43,7 @@ def test_every_aws_call_names_the_permission_it_needs() -> None:
 
 def test_no_permission_is_named_for_a_call_that_nobody_makes() -> None:
     over_boto3 = {action for action in named() if action.partition(":")[0] in services()}
-    wrong = {action for action in over_boto3 if not action.endswith(":*")} - called() - WITH_A_VERSION
+    wrong = {action for action in over_boto3 if not action.endswith(":*")} - called() - WITHOUT_OPERATION
     assert sorted(wrong) == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from botocore import xform_name
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_MAKERS = frozenset({"client", "_client", "new_client", "create_client"})
-NAMED = re.compile(r"[a-z0-9-]+:(\w*)")
+NAMED = re.compile(r"(?<![\w:/])[a-z0-9-]+:[A-Z]\w+")
+NAMED_LATER = re.compile(r"([a-z0-9-]+:)$")
 # what boto3 adds to its clients, by the operation that has to be allowed
 ADDED = {"download_file": "GetObject", "download_fileobj": "GetObject", "upload_file": "PutObject"}
 # operations whose IAM action has another name (AWS service authorization reference)
@@ -26,6 +26,8 @@ ACTION = {
     "sqs:SendMessageBatch": "sqs:SendMessage",
     "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
 }
+# IAM actions without an operation of that name: one version of an object; PromQL, which is plain HTTP
+WITHOUT_OPERATION = frozenset({"s3:GetObjectVersion", "aps:QueryMetrics", "aps:GetLabels", "aps:GetSeries"})
 
 
 def sources() -> list[Path]:
@@ -34,33 +36,17 @@ def sources() -> list[Path]:
 
 
 def named_actions(path: Path) -> set[str]:
-    """IAM actions that the file's calls name as `permission=`; `ec2:*` where the action is put in at run time."""
+    """IAM actions that stand in the file's texts, docstrings apart; `ec2:*` where `f"ec2:{action}"` names it later."""
     tree = ast.parse(path.read_text("utf-8"))
-    constants = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign | ast.AnnAssign)
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        if isinstance(target, ast.Name) and node.value is not None
-    }
-    arguments = {each.arg for each in ast.walk(tree) if isinstance(each, ast.arg)}
-    given = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "permission"]
-    return {action for value in given for action in _texts(value, constants, arguments, path)}
-
-
-def _texts(value: ast.expr, constants: dict[str, ast.expr], arguments: set[str], path: Path) -> Iterator[str]:
-    start = value.values[0] if isinstance(value, ast.JoinedStr) else value  # f"ec2:{action}", f"sts:AssumeRole on {x}"
-    if isinstance(start, ast.Constant) and (found := NAMED.match(str(start.value))):
-        yield found[0] if found[1] else f"{found[0]}*"
-    elif isinstance(value, ast.IfExp):
-        yield from _texts(value.body, constants, arguments, path)
-        yield from _texts(value.orelse, constants, arguments, path)
-    elif isinstance(value, ast.Name) and value.id in constants:
-        yield from _texts(constants[value.id], constants, arguments, path)
-    elif not (isinstance(value, ast.Name) and value.id in arguments):  # an argument is handed on: its giver counts
-        raise AssertionError(
-            f"{path.name}:{value.lineno}: permission={ast.unparse(value)} cannot be read; write the IAM action itself"
-        )
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [
+        node for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]  # fmt: skip
+    found = {action for node in texts for action in NAMED.findall(str(node.value)) if action in _known()}
+    heads = [node.values[0] for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    later = [NAMED_LATER.match(str(head.value)) for head in heads if isinstance(head, ast.Constant)]
+    return found | {f"{head[1]}*" for head in later if head and head[1].rstrip(":") in services()}
 
 
 def called_actions(path: Path) -> set[str]:
@@ -81,6 +67,12 @@ def _actions(method: str) -> set[str]:
 def _action(service: str, operation: str) -> str:
     plain = f"{service}:{operation}"
     return ACTION.get(plain, plain)
+
+
+@cache
+def _known() -> frozenset[str]:
+    operations = (each for found in _operations().values() for each in found)
+    return WITHOUT_OPERATION | {_action(service, operation) for service, operation in operations}
 
 
 @cache
