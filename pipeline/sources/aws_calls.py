@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,14 +25,15 @@ WRONG_CREDENTIALS = frozenset(
     {
         "ExpiredToken",
         "ExpiredTokenException",
-        "InvalidClientTokenId",
         "InvalidSignatureException",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
         "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
     }
 )
+# how AWS refuses a region that an account has not enabled, too
+UNKNOWN_THERE = frozenset({"InvalidClientTokenId", "UnrecognizedClientException"})
+OTHER_REGION = "scoped to a valid region"
 THROTTLED = frozenset(
     {"LimitExceededException", "RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
 )
@@ -70,9 +72,13 @@ def error_code(error: ClientError) -> str:
 
 
 def new_client(service: str, region: str | None = None, **options: Any) -> Any:
-    """A boto3 client from the ordinary AWS settings; raises SourceError where they are wrong."""
+    """A boto3 client from the ordinary AWS settings; raises SourceError where they are wrong.
+
+    Its library stays silent at DEBUG, where it writes signed requests and answers: session tokens, assumed roles' keys.
+    """
     import boto3
 
+    logging.getLogger("botocore").setLevel(logging.INFO)
     try:
         return boto3.client(service, region_name=region, **options)  # type: ignore[call-overload]
     except (BotoCoreError, ValueError) as error:
@@ -101,16 +107,30 @@ def call(
     except ClientError as error:
         if error_code(error) in passing:
             raise
-        raise SourceError(f"{place}: {error}; {_advice(error_code(error), permission)}") from error
+        raise SourceError(f"{place}: {first_line(error)}; {_advice(error, permission)}") from None
     except (BotoCoreError, ResponseParserError) as error:
-        reason = str(error).partition("\n")[0]
-        raise SourceError(f"{place}: {reason}; check network, region and AWS_ENDPOINT_URL, then run again") from error
+        raise SourceError(
+            f"{place}: {first_line(error)}; check network, region and AWS_ENDPOINT_URL, then run again"
+        ) from error
     if holding and isinstance(answer, Mapping) and holding not in answer:
         raise SourceError(f"{place}: the answer holds no {holding}; check AWS_ENDPOINT_URL, then run again")
     return answer
 
 
-def _advice(code: str, permission: str) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, less the rest: where a signature does not match, AWS repeats the request with its token.
+
+    For the same reason the error is no cause of the one that people see: a traceback would show it whole.
+    """
+    return str(error).partition("\n")[0]
+
+
+def _advice(error: ClientError, permission: str) -> str:
+    code = error_code(error)
+    if OTHER_REGION in str(error):
+        return "the endpoint is not this region's: correct CHIPLEDGER_REGIONS or AWS_ENDPOINT_URL, then run again"
+    if code in UNKNOWN_THERE:
+        return "the credentials are wrong, or this account has not enabled the region: renew or correct, then run again"
     if code in DENIED:
         return f"allow {permission} to this identity, then run again"
     if code in WRONG_CREDENTIALS:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from botocore.parsers import ResponseParserError
 
 from pipeline.sources.aws_calls import call, new_client
 
@@ -27,21 +30,40 @@ def cost_explorer() -> CostExplorerClient:
     return client
 
 
+def s3() -> Any:
+    """An S3 client; boto3 follows a bucket into its region by itself."""
+    return _client("s3", None)
+
+
 def account_id(region: str) -> str:
     """The account these credentials belong to; raises SourceError saying what to mend."""
     client = _client("sts", region)
     place = f"AWS identity ({region})"
-    answer = call(client.get_caller_identity, permission="sts:GetCallerIdentity", place=place, holding="Account")
+    answer = call(
+        lambda: sts_answer(client.get_caller_identity),
+        permission="sts:GetCallerIdentity",
+        place=place,
+        holding="Account",
+    )
     return str(answer["Account"])
+
+
+def sts_answer(operation: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What STS says; raises ResponseParserError for XML of somebody else, over which botocore stumbles (KeyError)."""
+    try:
+        return operation()
+    except KeyError as error:
+        raise ResponseParserError(f"the answer is not STS's: it holds no {error}") from error
 
 
 def list_some_metrics(region: str) -> None:
     """One free request that proves reachability and cloudwatch:ListMetrics; raises SourceError."""
     client = cloudwatch(region)
-    call(lambda: client.list_metrics(), permission="cloudwatch:ListMetrics", place=f"CloudWatch {region}")
+    place = f"CloudWatch {region}"
+    call(lambda: client.list_metrics(), permission="cloudwatch:ListMetrics", place=place, holding="Metrics")
 
 
-def _client(service: str, region: str) -> Any:
+def _client(service: str, region: str | None) -> Any:
     from botocore.config import Config
 
     config = Config(

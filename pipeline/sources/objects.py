@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from pipeline.errors import SourceError, UsageError
-from pipeline.sources.aws_calls import new_client
+from pipeline.sources import clients
 from pipeline.sources.base import SourceObject
+from pipeline.sources.s3_calls import s3_call
 
 S3_SCHEME = "s3://"
 TEMPORARY_ENDINGS = (".tmp", ".part", ".partial", ".crdownload", ".swp", "~")
@@ -35,11 +35,6 @@ class StoredObject:
     def is_s3(self) -> bool:
         """Whether it must be downloaded before it can be read."""
         return self.location.startswith(S3_SCHEME)
-
-
-def s3_client() -> S3Client:
-    """An S3 client from the ordinary AWS settings."""
-    return new_client("s3")
 
 
 def list_objects(root: str, s3: S3Client | None = None) -> list[StoredObject]:
@@ -69,10 +64,8 @@ def fetch(stored: StoredObject, scratch: Path, s3: S3Client | None = None) -> So
         return SourceObject(stored.name, Path(stored.location), stored.modified_at, modified_is_known=False)
     path = scratch / f"{len(os.listdir(scratch)):06d}"
     bucket, key = _bucket_and_key(stored.location)
-    try:
-        (s3 or s3_client()).download_file(bucket, key, str(path))
-    except (ClientError, BotoCoreError) as error:
-        raise SourceError(f"{stored.location} cannot be downloaded: {error}; check s3:GetObject for it") from error
+    client = s3 or clients.s3()
+    s3_call(lambda: client.download_file(bucket, key, str(path)), permission="s3:GetObject", place=stored.location)
     return SourceObject(stored.name, path, stored.modified_at, modified_is_known=True)
 
 
@@ -122,15 +115,15 @@ def _is_passed_over(file: str) -> bool:
 
 def _list_s3(root: str, s3: S3Client | None) -> Iterator[StoredObject]:
     bucket, prefix = _bucket_and_key(root)
-    try:
-        for page in (s3 or s3_client()).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for entry in page.get("Contents", []):
-                location = f"{S3_SCHEME}{bucket}/{entry['Key']}"
-                file = entry["Key"].rpartition("/")[2]
-                if file and not _is_passed_over(file):
-                    yield StoredObject(location, location, entry["Size"], entry["LastModified"].astimezone(UTC))
-    except (ClientError, BotoCoreError) as error:
-        raise SourceError(f"{root} cannot be listed: {error}; check the bucket's name and s3:ListBucket") from error
+    client = s3 or clients.s3()
+    pages = iter(client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix))
+    ask = partial(s3_call, partial(next, pages, None), permission="s3:ListBucket", place=root, holding="Name")
+    while (page := ask()) is not None:
+        for entry in page.get("Contents", []):
+            location = f"{S3_SCHEME}{bucket}/{entry['Key']}"
+            file = entry["Key"].rpartition("/")[2]
+            if file and not _is_passed_over(file):
+                yield StoredObject(location, location, entry["Size"], entry["LastModified"].astimezone(UTC))
 
 
 def _bucket_and_key(location: str) -> tuple[str, str]:
