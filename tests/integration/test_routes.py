@@ -1,0 +1,116 @@
+"""The same hours of one world by each route of Container Insights: metric stream in both formats, and log events.
+
+neuron-monitor's route is held against the same truth in test_world_truth. These routes see EKS nodes alone, and every
+minute of them; what they cannot tell stands in docs/sources.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.world import END_AT, World, WorldOptions, simulate
+from pipeline.world.emf import emf_files
+from pipeline.world.inventory import inventory_files
+from pipeline.world.metric_stream import Encoder, as_json, as_otlp, stream_files
+from pipeline.world.plan import EKS
+from pipeline.world.serve_published import publish
+from pipeline.world.serve_truth import core_tracks
+from pipeline.world.usage import Usage, add_usage
+from pipeline.world.writer import write_json_lines
+from tests.support.ledgers import Ledger
+from tests.support.truth import rows
+
+pytestmark = pytest.mark.slow
+
+END = int(END_AT.timestamp())
+HOURS = (END - 3 * 3600, END - 2 * 3600)
+Files = Iterator[tuple[str, bytes]]
+
+
+def streamed(world: World, encode: Encoder) -> Files:
+    return stream_files(publish(core_tracks(world)), END - 4 * 3600, END, world.options.seed, encode)
+
+
+ROUTES: dict[str, Callable[[World], Files]] = {
+    "metric_stream": lambda world: streamed(world, as_json),
+    "metric_stream_otlp": lambda world: streamed(world, as_otlp),
+    "emf": lambda world: emf_files(world, END - 4 * 3600, END),
+}
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return simulate(WorldOptions(seed=7, days=2, telemetry_days=1))
+
+
+@pytest.fixture(scope="module", params=ROUTES)
+def ledger(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    """A ledger that knows the inventory and what one route delivered."""
+    folder = tmp_path_factory.mktemp(request.param)
+    for name, records in inventory_files(world.options, world.fleet):
+        write_json_lines(folder / "landing" / "inventory" / name, records)
+    for name, content in ROUTES[request.param](world):
+        path = folder / "landing" / request.param / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    ledger = Ledger(folder / "ledger")
+    ingested = ledger.ingest(folder / "landing")
+    assert not ingested.refused
+    assert {result.rejects for result in ingested.results} == {0}
+    ledger.publish()
+    return ledger
+
+
+def true_usage(world: World) -> dict[tuple[int, str], tuple[float, float, float]]:
+    """Observed, allocated and busy seconds by hour and accelerator of the EKS nodes with Neuron."""
+    usage = Usage()
+    for node in world.watched():
+        if node.spec.vendor == "neuron" and node.cluster is not None and node.cluster.kind == EKS:
+            add_usage(usage, world.telemetry(node))
+    return {
+        (hour, accelerator_id): (float(seconds[0]), float(seconds[1]), float(seconds[2]))
+        for (hour, accelerator_id, _), seconds in usage.accelerators.items()
+        if hour in HOURS
+    }
+
+
+def test_the_hours_are_those_that_neuron_monitor_tells(ledger: Ledger, world: World) -> None:
+    found = {
+        (int(hour.timestamp()), accelerator_id): (float(observed), float(allocated), float(busy))
+        for hour, accelerator_id, observed, allocated, busy in rows(
+            ledger,
+            "select usage_hour_at, accelerator_id, observed_seconds, allocated_seconds, busy_seconds "
+            "from fct_accelerator_usage_hourly",
+        )
+        if int(hour.timestamp()) in HOURS
+    }
+    expected = true_usage(world)
+    assert found.keys() == expected.keys()
+    assert len(found) > 100
+    for key, seconds in expected.items():
+        assert found[key] == pytest.approx(seconds, abs=1), key
+
+
+def test_the_owners_are_those_that_neuron_monitor_names(ledger: Ledger, world: World) -> None:
+    found = {
+        workload_id: float(seconds)
+        for workload_id, seconds in rows(
+            ledger,
+            "select workload_id, sum(held_seconds) from fct_workload_usage_hourly "
+            f"where epoch(usage_hour_at) in {HOURS} group by workload_id",
+        )
+    }
+    usage = Usage()
+    for node in world.watched():
+        if node.spec.vendor == "neuron" and node.cluster is not None and node.cluster.kind == EKS:
+            add_usage(usage, world.telemetry(node))
+    expected: dict[str, float] = {}
+    for (hour, _), of_workload in usage.held.items():
+        if hour in HOURS:
+            for workload_id, seconds in of_workload.items():
+                expected[workload_id] = expected.get(workload_id, 0) + seconds / 672
+    print(found, expected)
+    assert found == pytest.approx(expected, abs=1)
