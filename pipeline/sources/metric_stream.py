@@ -27,18 +27,21 @@ from pipeline.sources.metric_stream_columns import Columns
 from pipeline.sources.metric_stream_otlp import add_messages
 from pipeline.sources.metric_stream_points import SOURCE, VALUE_FIELDS, PointError, Points
 
-# A dimension that only the finest set of a metric carries: a line without one of these is a coarser copy of a fact.
-FINEST: Final = ("NeuronCore", "GpuDevice", "NetworkInterfaceId")
+# A dimension that only the finest set of a metric carries: a line without it is a coarser copy of a fact.
+FINEST: Final = frozenset({"NeuronCore", "GpuDevice", "NetworkInterfaceId"})
 HEAD_BYTES: Final = 4096
 SAMPLE_BYTES: Final = 16_384
 
-_MARKS: Final = tuple(
-    f'"{name}":'.encode() for name in FINEST if any(name in rule.dimension_names for rule in RULES.values())
-)
 _NAME: Final = b'"metric_name":"'
 _NAMES_READ: Final = frozenset(name.encode() for name in RULES)
 _SERIES_FIELDS: Final = ("namespace", "metric_name", "account_id", "region", "dimensions")
-_BEGIN: Final = b'{"metric'
+_MARKS: Final = tuple(
+    sorted(
+        {f'"{name}":'.encode() for rule in RULES.values() for name in FINEST & rule.dimension_names}
+        | {_NAME + name.encode() + b'"' for name, rule in RULES.items() if not FINEST & rule.dimension_names}
+    )
+)
+_BEGIN: Final = b'{"metric_stream_name":"'
 _NEWLINE, _END = b"\n}"
 
 

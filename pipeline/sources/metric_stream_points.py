@@ -120,5 +120,5 @@ class Points:
         columns = dict(zip(VALUE_FIELDS, numbers.T, strict=True))
         columns["average"] = columns["sum"] / columns["count"]
         fields = [FIELD_OF_STATISTIC[RULES[metric_name].statistic] for metric_name, *_ in self._numbers]
-        asked = np.array([list(columns).index(name) for name in fields])[series]
+        asked = np.array([list(columns).index(name) for name in fields], np.int64)[series]
         return np.choose(asked, list(columns.values()))
