@@ -38,7 +38,7 @@ def read_event(event: Json) -> tuple[str, Row] | None:
     EventError where a field that the Type needs is missing or of another kind.
     """
     kind = event.get("Type")
-    if kind not in READERS:
+    if not isinstance(kind, str) or kind not in READERS:
         return None
     table, reader, prefix = READERS[kind]
     if not _text(event, "InstanceId"):

@@ -112,11 +112,11 @@ def _owned(node: Node, held: HeldRange, row: int, common: dict[str, Any]) -> Ite
     owner = held.holding.owner
     name = owner.workload_id.rpartition("/")[2]
     about = {"Namespace": owner.namespace, "PodName": name, "FullPodName": owner.pod, "K8sPodName": owner.pod}
-    about |= {"Service": name, "kubernetes": _kubernetes(node, owner, name)}
+    kubernetes = {"Service": name, "kubernetes": _kubernetes(node, owner, name)}
     memory = sum(core_memory(node, held.holding).values())
     for column, core in enumerate(held.holding.units):
         percent = held.busy[row - held.first, column] / PPM_PER_PERCENT
-        place = common | _place(node, core) | about
+        place = common | _place(node, core) | about | kubernetes
         yield place | {"Type": "PodAWSNeuronCore"} | _use("pod", percent, memory)
         container = {"Type": "ContainerAWSNeuronCore", "ContainerName": owner.container}
         yield place | container | _use("container", percent, memory)

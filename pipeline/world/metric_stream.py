@@ -35,7 +35,7 @@ class Datapoint(NamedTuple):
     maximum: float
     minimum: float
     total: float
-    count: int
+    samples: int
 
 
 Encoder = Callable[[Sequence[Datapoint]], bytes]
@@ -55,9 +55,7 @@ def stream_files(
             yield _name(slot, seed), gzip.compress(encode([points[i] for i in order]), GZIP_LEVEL, mtime=0)
 
 
-def _send(
-    published: Sequence[Published], start: int, end: int, seed: int, waiting: dict[int, list[Datapoint]]
-) -> None:
+def _send(published: Sequence[Published], start: int, end: int, seed: int, waiting: dict[int, list[Datapoint]]) -> None:
     """Put the datapoints of [start, end) into the slots in which Firehose writes them."""
     for number, metric in enumerate(published):
         points = _datapoints(metric, start, end)
@@ -94,7 +92,7 @@ def as_json(points: Sequence[Datapoint]) -> bytes:
 
 def _line(point: Datapoint) -> str:
     metric = point.metric
-    numbers = {"max": point.maximum, "min": point.minimum, "sum": point.total, "count": float(point.count)}
+    numbers = {"max": point.maximum, "min": point.minimum, "sum": point.total, "count": float(point.samples)}
     datapoint = {
         "metric_stream_name": STREAM,
         "account_id": metric.account_id,
@@ -135,7 +133,8 @@ def _request(points: Sequence[Datapoint]) -> bytes:
         for point in of_place:
             metric = scope.metrics.add(name=f"amazonaws.com/{NAMESPACE}/{point.metric.name}", unit="{Count}")
             _fill(metric.summary.data_points.add(), point)
-    return request.SerializeToString(deterministic=True)
+    message: bytes = request.SerializeToString(deterministic=True)
+    return message
 
 
 def _fill(told: object, point: Datapoint) -> None:
@@ -145,7 +144,7 @@ def _fill(told: object, point: Datapoint) -> None:
     assert isinstance(told, SummaryDataPoint)
     told.start_time_unix_nano = point.minute * NANOSECONDS
     told.time_unix_nano = (point.minute + SECONDS_PER_MINUTE) * NANOSECONDS
-    told.count, told.sum = point.count, point.total
+    told.count, told.sum = point.samples, point.total
     told.quantile_values.add(quantile=0.0, value=point.minimum)
     told.quantile_values.add(quantile=1.0, value=point.maximum)
     told.attributes.add(key="Namespace").value.string_value = NAMESPACE

@@ -1,4 +1,4 @@
-"""The same hours of one world by each route of Container Insights: metric stream in both formats, and log events.
+"""The same hour of one world by each route of Container Insights: metric stream in both formats, and log events.
 
 neuron-monitor's route is held against the same truth in test_world_truth. These routes see EKS nodes alone, and every
 minute of them; what they cannot tell stands in docs/sources.md.
@@ -7,7 +7,6 @@ minute of them; what they cannot tell stands in docs/sources.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -26,18 +25,18 @@ from tests.support.truth import rows
 pytestmark = pytest.mark.slow
 
 END = int(END_AT.timestamp())
-HOURS = (END - 3 * 3600, END - 2 * 3600)
+HOUR = END - 3 * 3600
 Files = Iterator[tuple[str, bytes]]
 
 
 def streamed(world: World, encode: Encoder) -> Files:
-    return stream_files(publish(core_tracks(world)), END - 4 * 3600, END, world.options.seed, encode)
+    return stream_files(publish(core_tracks(world)), HOUR, HOUR + 3600, world.options.seed, encode)
 
 
 ROUTES: dict[str, Callable[[World], Files]] = {
     "metric_stream": lambda world: streamed(world, as_json),
     "metric_stream_otlp": lambda world: streamed(world, as_otlp),
-    "emf": lambda world: emf_files(world, END - 4 * 3600, END),
+    "emf": lambda world: emf_files(world, HOUR, HOUR + 3600),
 }
 
 
@@ -81,11 +80,11 @@ def true_usage(world: World) -> dict[tuple[int, str], tuple[float, ...]]:
     return {
         (hour, accelerator_id): tuple(map(float, seconds))
         for (hour, accelerator_id, _), seconds in usage_of(world).accelerators.items()
-        if hour in HOURS
+        if hour == HOUR
     }
 
 
-def test_the_hours_are_those_that_neuron_monitor_tells(ledger: Ledger, world: World) -> None:
+def test_the_hour_is_the_one_that_neuron_monitor_tells(ledger: Ledger, world: World) -> None:
     found = {
         (int(hour.timestamp()), accelerator_id): (float(observed), float(allocated), float(busy))
         for hour, accelerator_id, observed, allocated, busy in rows(
@@ -93,11 +92,10 @@ def test_the_hours_are_those_that_neuron_monitor_tells(ledger: Ledger, world: Wo
             "select usage_hour_at, accelerator_id, observed_seconds, allocated_seconds, busy_seconds "
             "from fct_accelerator_usage_hourly",
         )
-        if int(hour.timestamp()) in HOURS
     }
     expected = true_usage(world)
     assert found.keys() == expected.keys()
-    assert len(found) > 100
+    assert len(found) > 50
     for key, seconds in expected.items():
         assert found[key] == pytest.approx(seconds, abs=1), key
 
@@ -108,16 +106,15 @@ def test_owners_are_those_that_neuron_monitor_names_where_the_route_can_tell(led
         workload_id: float(seconds)
         for workload_id, seconds in rows(
             ledger,
-            "select workload_id, sum(held_seconds) from fct_workload_usage_hourly "
-            f"where epoch(usage_hour_at) in {HOURS} group by workload_id",
+            "select workload_id, sum(held_seconds) from fct_workload_usage_hourly group by workload_id",
         )
     }
-    clusters = [node.cluster_name for node in watched_nodes(world)]
+    clusters = [node.cluster_name for node in watched_nodes(world) if HOUR in world.telemetry_window(node)]
     expected: dict[str, float] = {}
     for (hour, _), of_workload in usage_of(world).held.items():
         for workload_id, seconds in of_workload.items():
             can_tell = ledger.home.parent.name.startswith("emf") or clusters.count(workload_id.split("/")[0]) == 1
-            if hour in HOURS and can_tell:
+            if hour == HOUR and can_tell:
                 expected[workload_id] = expected.get(workload_id, 0) + seconds / DENOMINATOR
     assert len(expected) >= 3
     assert found == pytest.approx(expected, abs=1)

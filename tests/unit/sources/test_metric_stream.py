@@ -177,7 +177,9 @@ def test_every_rule_is_found_by_a_mark(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=60), st.just(line().strip()), st.just(line()[:-9])), max_size=8))
-def test_no_line_crashes_the_reader_or_hides_a_good_one(tmp_path_factory: pytest.TempPathFactory, texts: list[bytes]) -> None:
+def test_no_line_crashes_the_reader_or_hides_a_good_one(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[bytes]
+) -> None:
     texts = [text for text in texts if b"\n" not in text]
     path = tmp_path_factory.mktemp("stream") / "x"
     rows, delivery = parse(path, b"\n".join([line().strip(), *texts]) + b"\n")

@@ -85,7 +85,7 @@ def test_a_cut_message_refuses_the_object_and_says_where_it_begins(tmp_path: Pat
 
 def test_a_length_that_cannot_be_refuses_the_object(tmp_path: Path) -> None:
     content = as_otlp(points())
-    with pytest.raises(RefusedDelivery, match="damaged: byte [0-9,]+ announces a message of 4,294,967,295 bytes"):
+    with pytest.raises(RefusedDelivery, match=r"damaged: byte [0-9,]+ announces a message of 4,294,967,295 bytes"):
         parse(tmp_path / "x", content + b"\xff\xff\xff\xff\x0f" + content)
     with pytest.raises(RefusedDelivery, match="more than 32 bits"):
         parse(tmp_path / "x", content + b"\xff" * 12)
