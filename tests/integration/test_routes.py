@@ -6,17 +6,12 @@ minute of them; what they cannot tell stands in docs/sources.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
 from pipeline.world import END_AT, Node, World, WorldOptions, simulate
-from pipeline.world.emf import emf_files
 from pipeline.world.inventory import inventory_files
-from pipeline.world.metric_stream import Encoder, as_json, as_otlp, stream_files
 from pipeline.world.plan import EKS
-from pipeline.world.serve_published import publish
-from pipeline.world.serve_truth import core_tracks
+from pipeline.world.routes import ROUTES
 from pipeline.world.usage import DENOMINATOR, Usage, add_usage
 from pipeline.world.writer import write_json_lines
 from tests.support.ledgers import Ledger
@@ -26,18 +21,6 @@ pytestmark = pytest.mark.slow
 
 END = int(END_AT.timestamp())
 HOUR = END - 3 * 3600
-Files = Iterator[tuple[str, bytes]]
-
-
-def streamed(world: World, encode: Encoder) -> Files:
-    return stream_files(publish(core_tracks(world)), HOUR, HOUR + 3600, world.options.seed, encode)
-
-
-ROUTES: dict[str, Callable[[World], Files]] = {
-    "metric_stream": lambda world: streamed(world, as_json),
-    "metric_stream_otlp": lambda world: streamed(world, as_otlp),
-    "emf": lambda world: emf_files(world, HOUR, HOUR + 3600),
-}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +34,7 @@ def ledger(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytes
     folder = tmp_path_factory.mktemp(request.param)
     for name, records in inventory_files(world.options, world.fleet):
         write_json_lines(folder / "landing" / "inventory" / name, records)
-    for name, content in ROUTES[request.param](world):
+    for name, content in ROUTES[request.param](world, HOUR, HOUR + 3600):
         path = folder / "landing" / request.param / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
