@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -12,6 +12,10 @@ from pipeline.errors import UsageError
 
 SIZE_HELP = "S, M or L: 1, 4 or 20 copies of the fleet; a week of S is some 105 MB at 60 s."
 INTERVAL_HELP = "Seconds between samples: a divisor of 3600, at least 30. Above 60, GPU scrapes leave gaps."
+ROUTE_HELP = (
+    "Also write Container Insights' figures by this route to routes/: metric_stream, metric_stream_otlp or emf "
+    "(a day of S is some 5 million datapoints)."
+)
 FAULT_HELP = "Fault class to plant; none is simulated yet, so any is refused."
 
 app = typer.Typer(rich_markup_mode=None, help="A seeded fleet whose every second and cent is known.")
@@ -26,6 +30,7 @@ def world(
     size: Annotated[str, typer.Option(help=SIZE_HELP)] = "S",
     interval: Annotated[int, typer.Option(help=INTERVAL_HELP)] = 60,
     fault: Annotated[list[str] | None, typer.Option(help=FAULT_HELP)] = None,
+    route: Annotated[list[str] | None, typer.Option(help=ROUTE_HELP)] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write: landing/, truth/, world.json.")] = None,
 ) -> None:
     """Write a believable fleet in the true wire formats, with its truth beside it."""
@@ -34,7 +39,7 @@ def world(
     if seed is None or out is None:
         raise UsageError("world needs --seed and --out, as in: chipledger world --seed 1 --days 7 --out DIR")
     options = {"seed": seed, "days": days, "telemetry_days": telemetry_days, "size": size, "interval_seconds": interval}
-    generate(out, faults=tuple(fault or ()), **options)
+    generate(out, routes=tuple(route or ()), faults=tuple(fault or ()), **options)
     say(f"{out}: landing/, truth/, world.json; next: chipledger ingest {out / 'landing'}")
 
 
@@ -42,14 +47,18 @@ def generate(out: Path, **options: object) -> Path:
     """Write a world and give its folder back; wrong options raise UsageError."""
     from pipeline.world import WorldOptions
     from pipeline.world import generate as write
+    from pipeline.world.routes import ROUTES
 
+    routes = cast("tuple[str, ...]", options.pop("routes", ()))
+    if unknown := set(routes) - set(ROUTES):
+        raise UsageError(f"world: route {min(unknown)} is unknown; choose one of {', '.join(ROUTES)}")
     try:
         chosen = WorldOptions(**options)  # type: ignore[arg-type]
     except ValueError as error:
         raise UsageError(f"world: {error}") from error
     try:
         with progress("world") as on_progress:
-            write(chosen, out, on_progress)
+            write(chosen, out, on_progress, routes)
     except FileExistsError as error:
         raise UsageError(f"world: {error}") from error
     return out

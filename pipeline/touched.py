@@ -19,6 +19,7 @@ SERIES_KEYS = {
     "raw_cloudwatch_samples": ("instance_id", "metric_name", "neuron_device", "neuron_core"),
     "raw_neuron_exporter_nodes": ("host",),
     "raw_neuron_exporter_cores": ("host",),
+    "raw_emf_cores": ("instance_id", "core_index"),
 }
 EXPORTER = ("raw_neuron_exporter_nodes", "raw_neuron_exporter_cores")
 FOLLOWERS = {
@@ -27,6 +28,7 @@ FOLLOWERS = {
     "raw_cloudwatch_samples": ("raw_cloudwatch_samples",),
     "raw_neuron_exporter_nodes": EXPORTER,
     "raw_neuron_exporter_cores": EXPORTER,
+    "raw_emf_cores": ("raw_emf_cores", "raw_emf_owners"),
 }
 _SCHEMA = pa.schema(
     [("table_name", pa.string())] + [(name, pa.timestamp("us", tz="UTC")) for name in ("start_at", "end_at")]

@@ -11,6 +11,8 @@ READER_MODULES = {
     "neuron_monitor": "pipeline.sources.neuron_monitor",
     "neuron_prometheus": "pipeline.sources.neuron_exporter",
     "dcgm": "pipeline.sources.dcgm",
+    "metric_stream": "pipeline.sources.metric_stream",
+    "emf": "pipeline.sources.emf",
     "inventory": "pipeline.sources.inventory",
     "cost_explorer": "pipeline.sources.cost_explorer_files",
 }

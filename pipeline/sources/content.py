@@ -57,23 +57,23 @@ def line_blocks(
     """Whole lines per chunk; a line longer than `max_line` bytes is rejected and skipped without being held."""
     number, kept, skipping = 1, b"", False
     for chunk in chunks:
-        head, newline, rest = chunk.partition(b"\n")
-        too_long = skipping or len(kept) + len(head) > max_line
-        if too_long:
+        start, newline = 0, chunk.find(b"\n")
+        head_size = newline if newline >= 0 else len(chunk)
+        if skipping or len(kept) + head_size > max_line:
             if not skipping:
-                reject(Reject.of(number, f"line longer than {max_line:,} bytes", kept[:2000] + head[:2000]))
-            skipping, kept = not newline, b""
+                head = kept[:2000] + chunk[: min(head_size, 2000)]
+                reject(Reject.of(number, f"line longer than {max_line:,} bytes", head))
+            skipping, kept = newline < 0, b""
             if skipping:
                 continue
-            number += 1
-            chunk = rest
-        body, newline, tail = chunk.rpartition(b"\n")
-        if not newline:
-            kept += tail
+            number, start = number + 1, newline + 1
+        end = chunk.rfind(b"\n", start)
+        if end < 0:
+            kept += chunk[start:]
             continue
-        text = kept + body
+        text = b"".join((kept, memoryview(chunk)[start:end]))
         yield LineBlock(number, text)
-        number, kept = number + count_lines(text), tail
+        number, kept = number + count_lines(text), chunk[end + 1 :]
     if kept:
         yield LineBlock(number, kept, ended=False)
 

@@ -11,17 +11,29 @@ from pipeline.errors import RefusedDelivery, UsageError
 from pipeline.sources.base import SourceObject
 from pipeline.sources.damage import read_head, refuse_damage
 from pipeline.sources.lake_mapping import LakeMapping
+from pipeline.sources.metric_stream_otlp import looks_framed
 
 HEAD_BYTES = 65_536
 CUR_CHUNK = "cur_chunk"
 CUR_MARKS = ("line_item_", "bill_", "identity_line_item")
 KNOWN_FORMATS = (
-    "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, EC2 instance listings, Cost Explorer "
-    "pages, CUR 2.0 exports with Manifest, mapped GPU dumps"
+    "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, CloudWatch metric streams, Container "
+    "Insights log events, EC2 instance listings, Cost Explorer pages, CUR 2.0 exports with Manifest, mapped GPU dumps"
 )
 EC2_KEYS = {"InstanceType", "LaunchTime", "Placement", "PrivateDnsName", "State"}
 LAKE = "lake"
-DETECTABLE = ("neuron_monitor", "neuron_prometheus", "dcgm", LAKE, "inventory", "cost_explorer", "cur")
+DETECTABLE = (
+    "neuron_monitor",
+    "neuron_prometheus",
+    "dcgm",
+    "metric_stream",
+    "emf",
+    LAKE,
+    "inventory",
+    "cost_explorer",
+    "cur",
+)
+STREAM_MARKS = (b"aws.exporter.arn", b"amazonaws.com/")
 
 _JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]')
 _NEURON_METRIC = re.compile(r"^(?:# (?:HELP|TYPE) )?neuron(?:core|_runtime|_hardware)_", re.MULTILINE)
@@ -54,6 +66,8 @@ def _of_content(obj: SourceObject, lake: LakeMapping | None) -> str:
         raise RefusedDelivery(obj.name, "empty: nothing but blanks inside", "deliver it again, or remove it")
     if head.startswith(b"PAR1"):
         return _parquet(obj, lake)
+    if looks_framed(head) and any(mark in head for mark in STREAM_MARKS):
+        return "metric_stream"
     text = _as_text(head)
     if text is None:
         raise _unknown(obj, f"binary content, starting with {head[:8].hex(' ')}")
@@ -83,6 +97,10 @@ def _json(obj: SourceObject, text: str) -> str | None:
         names = {key.lower().replace("_", "") for key in keys}
         if names & {"neuronruntimedata", "systemdata", "neuronhardwareinfo"}:
             return "neuron_monitor"
+        if "metricstreamname" in names:
+            return "metric_stream"
+        if "cloudwatchmetrics" in names or "logevents" in names:
+            return "emf"
         if "resultsbytime" in names:
             return "cost_explorer"
         if "reportkeys" in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.world.cost_explorer import cost_explorer_files
@@ -12,6 +12,7 @@ from pipeline.world.findings import IdleRun, idle_findings, idle_runs, spike_fin
 from pipeline.world.inventory import inventory_files
 from pipeline.world.neuron_monitor import neuron_files
 from pipeline.world.options import WorldOptions
+from pipeline.world.routes import write_routes
 from pipeline.world.rules import rules_text
 from pipeline.world.telemetry import Telemetry
 from pipeline.world.truth import true_costs
@@ -24,8 +25,11 @@ from pipeline.world.writer import write_gzip, write_json, write_json_lines, writ
 Progress = Callable[[str, int, int], None]
 
 
-def generate(options: WorldOptions, out: Path, on_progress: Progress | None = None) -> None:
+def generate(options: WorldOptions, out: Path, on_progress: Progress | None = None, routes: Sequence[str] = ()) -> None:
     """Simulate a world and write it to `out/landing`, `out/truth`, `out/workloads.toml`, `out/world.json`.
+
+    `routes` names (of ROUTES) other ways in which Container Insights' figures arrive: each is written besides, to
+    `out/routes/<name>`.
 
     Refuses a folder that already holds landing files of another world: the bill of two worlds would mix.
     """
@@ -37,6 +41,7 @@ def generate(options: WorldOptions, out: Path, on_progress: Progress | None = No
     (out / "workloads.toml").write_text(rules_text())
     world = simulate(options)
     usage, runs = _write_telemetry(world, landing, on_progress or _silent)
+    write_routes(world, routes, out)
     for name, records in inventory_files(options, world.fleet):
         write_json_lines(landing / "inventory" / name, records)
     for _ in write_exports(options, world.fleet, world.lines, landing):

@@ -44,6 +44,24 @@ owners as (
         coalesce(busy_ppm, 0) as core_busy_ppm,
     from int_exporter_cores
     where sample_at >= $start_at and sample_at < $end_at
+    union all
+    select
+        c.source,
+        c.instance_id,
+        c.sample_at,
+        c.device_index,
+        c.core_index,
+        concat_ws(chr(31), 'pod', p.namespace, p.pod_name, p.container_name) as owner_id,
+        c.busy_ppm as core_busy_ppm,
+    from int_core_samples as c
+    join stg_emf_pods as p
+        on c.instance_id = p.host and c.core_index = p.core_index and c.sample_at = p.sample_at
+    where
+        c.source = 'emf'
+        and c.sample_at >= $start_at
+        and c.sample_at < $end_at
+        and p.sample_at >= $start_at
+        and p.sample_at < $end_at
 )
 
 select

@@ -18,19 +18,35 @@
 -- window: sample_at
 -- lookback: 20 minutes
 
-with cloudwatch as (
+-- the agent tells the same by metrics and by log events
+with told as (
+    select
+        *,
+        'metrics' as way,
+        false as is_misattributed,
+    from stg_cloudwatch_cores
+    where sample_at >= $start_at - interval 20 minutes and sample_at < $end_at + interval 20 minutes
+    union all by name
+    select
+        *,
+        'events' as way,
+    from int_emf_cores
+    where sample_at >= $start_at - interval 20 minutes and sample_at < $end_at + interval 20 minutes
+),
+
+agents as (
     select
         *,
         -- a loaded runtime holds memory, even while it waits
         bool_and(busy_ppm = 0 and memory_used_bytes = 0) over (
-            partition by account_id, region, cluster, host, sample_at
+            partition by way, account_id, region, cluster, host, sample_at
         ) as is_empty,
-    from stg_cloudwatch_cores
-    where sample_at >= $start_at - interval 20 minutes and sample_at < $end_at + interval 20 minutes
+    from told
 ),
 
 nodes as (
     select
+        way,
         account_id,
         region,
         cluster,
@@ -38,8 +54,8 @@ nodes as (
         sample_at,
         max(period_ms) as period_ms,
         bool_or(coalesce(is_empty, false)) as is_empty,
-    from cloudwatch
-    group by account_id, region, cluster, host, sample_at
+    from agents
+    group by way, account_id, region, cluster, host, sample_at
 ),
 
 -- five minutes of silence end a run, so that no run reaches beyond what the window sees
@@ -49,14 +65,14 @@ turns as (
         lag(is_empty) over node_minutes as was_empty,
         coalesce(sample_at - lag(sample_at) over node_minutes > interval 5 minutes, true) as is_after_silence,
     from nodes
-    window node_minutes as (partition by account_id, region, cluster, host order by sample_at)
+    window node_minutes as (partition by way, account_id, region, cluster, host order by sample_at)
 ),
 
 runs as (
     select
         *,
         sum(case when is_after_silence or is_empty <> was_empty then 1 else 0 end) over (
-            partition by account_id, region, cluster, host order by sample_at
+            partition by way, account_id, region, cluster, host order by sample_at
         ) as run_number,
     from turns
 ),
@@ -64,6 +80,7 @@ runs as (
 -- the agent prints zeros for series that it lost: under three minutes of them, right after work, are no idleness
 doubtful as (
     select
+        way,
         account_id,
         region,
         cluster,
@@ -71,7 +88,7 @@ doubtful as (
         unnest(list(sample_at)) as sample_at,
     from runs
     where is_empty
-    group by account_id, region, cluster, host, run_number
+    group by way, account_id, region, cluster, host, run_number
     having sum(period_ms) < 180000 and bool_or(not was_empty and not is_after_silence)
 )
 
@@ -88,9 +105,11 @@ select
     c.period_ms as cadence_ms,
     case when d.host is null then c.busy_ppm end as busy_ppm,
     c.memory_used_bytes,
-    case when c.is_scale_suspect then 8 else 0 end + case when d.host is null then 0 else 128 end as flag_bits,
-from cloudwatch as c
-left join doubtful as d using (account_id, region, cluster, host, sample_at)
+    case when c.is_misattributed then 1 else 0 end
+    + case when c.is_scale_suspect then 8 else 0 end
+    + case when d.host is null then 0 else 128 end as flag_bits,
+from agents as c
+left join doubtful as d using (way, account_id, region, cluster, host, sample_at)
 where c.sample_at >= $start_at and c.sample_at < $end_at
 
 union all

@@ -1,5 +1,5 @@
 -- raw_cloudwatch_samples: datapoints of CloudWatch metrics, finest dimension set only.
--- grain:  delivery_id, sample_at, metric_name, statistic, instance_id, neuron_device, neuron_core, gpu_device, full_pod_name, container_name
+-- grain:  delivery_id, account_id, region, cluster, sample_at, metric_name, statistic, instance_id, neuron_device, neuron_core, gpu_device, pod_namespace, full_pod_name, container_name
 -- column: delivery_id | the delivery that brought the row (raw_deliveries)
 -- column: sample_at | START of the period, as CloudWatch stamps it
 -- column: period_ms | length of the period

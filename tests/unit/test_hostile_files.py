@@ -41,6 +41,9 @@ print(json.dumps({"peak": peak, "status": {each.object: each.status for each in 
 HEADS = {
     "one-line.prom.gz": b'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="',
     "one-line.ndjson.gz": b'{"neuron_runtime_data": [], "x": "',
+    "one-datapoint.json.gz": b'{"metric_stream_name":"fleet","metric_name":"',
+    "one-event.json.gz": b'{"CloudWatchMetrics":[],"Type":"',
+    "one-message.bin.gz": b"\xff\xff\xff\x07\x0a\x10aws.exporter.arn",
     "one-instance.ndjson.gz": b'{"InstanceId": "i-1", "State": "',
     "one-page.json.gz": b'{"ResultsByTime": [], "x": "',
     "one-manifest.json.gz": b'{"dataFiles": [], "x": "',
@@ -172,6 +175,11 @@ def test_any_cut_or_garbled_true_file_is_landed_or_refused_never_a_crash(
         b'{"GroupDefinitions":[{"Type":"DIMENSION","Key":"RECORD_TYPE"}],"ResultsByTime":[{"TimePeriod":{"Start":'
         b'"2026-10-01","End":"2026-10-02"},"Groups":[{"Keys":["Tax"],"Metrics":{"UnblendedCost":{"Amount":"1",'
         b'"Unit":"USD"},"AmortizedCost":{"Amount":"1","Unit":"USD"}}}]}]}',
+        b'{"metric_stream_name":"f","account_id":"1","region":"r","namespace":"ContainerInsights","metric_name":'
+        b'"node_neuroncore_utilization","dimensions":{"NeuronCore":"core0"},"timestamp":1795370400000,"value":'
+        b'{"max":1.0,"min":1.0,"sum":1.0,"count":1.0},"unit":"Percent"}\n' * 2,
+        b'{"CloudWatchMetrics":[],"Type":"NodeAWSNeuronCore","Timestamp":"1795370400000","InstanceId":"i-1",'
+        b'"NeuronCore":"core0","NeuronDevice":"device0","node_neuroncore_utilization":5.0}\n' * 2,
         b'{"exportName":"e","billingPeriod":"2026-10","dataFiles":["a.parquet"],"creationTime":"2026-10-01"}',
     ]
     content = bytearray(data.draw(st.sampled_from(kinds)))
