@@ -45,7 +45,7 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class _Listed:
+class Listed:
     """One instance as listed: where in the object, its own fields, and what stood around it."""
 
     number: int
@@ -70,7 +70,7 @@ def _rows(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> It
     seen: set[tuple[object, object]] = set()
     for listed in _listed(obj, rejects):
         try:
-            row = _row(listed, observed_at)
+            row = instance_row(listed, observed_at)
         except (ValueError, TypeError, AttributeError) as error:
             text = orjson.dumps(listed.instance)
             add_reject(rejects, Reject.of(listed.number, f"not an EC2 instance: {error}", text), obj.name)
@@ -84,7 +84,7 @@ def _rows(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> It
         yield row
 
 
-def _listed(obj: SourceObject, rejects: list[Reject]) -> Iterator[_Listed]:
+def _listed(obj: SourceObject, rejects: list[Reject]) -> Iterator[Listed]:
     if _is_document(obj):
         yield from _instances(read_document(obj.path, obj.name))
         return
@@ -94,7 +94,7 @@ def _listed(obj: SourceObject, rejects: list[Reject]) -> Iterator[_Listed]:
                 yield from _of_line(number, line, rejects, obj.name)
 
 
-def _of_line(number: int, line: bytes, rejects: list[Reject], name: str) -> Iterator[_Listed]:
+def _of_line(number: int, line: bytes, rejects: list[Reject], name: str) -> Iterator[Listed]:
     try:
         document = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -103,7 +103,7 @@ def _of_line(number: int, line: bytes, rejects: list[Reject], name: str) -> Iter
         add_reject(rejects, Reject.of(number, reason, line), name)
         return
     for listed in _instances(document):
-        yield _Listed(number, listed.instance, listed.account_id)
+        yield Listed(number, listed.instance, listed.account_id)
 
 
 def _is_document(obj: SourceObject) -> bool:
@@ -112,22 +112,23 @@ def _is_document(obj: SourceObject) -> bool:
     return first in (b"{", b"[") or first.startswith((b"[", b'{"Reservations"', b'{ "Reservations"'))
 
 
-def _instances(document: object) -> Iterator[_Listed]:
+def _instances(document: object) -> Iterator[Listed]:
     """Instances of a describe-instances response, of a list of instances, or the one instance it is."""
     if isinstance(document, dict) and isinstance(document.get("Reservations"), list):
         number = 0
         for reservation in document["Reservations"]:
             for instance in reservation.get("Instances", []):
                 number += 1
-                yield _Listed(number, instance, str(reservation.get("OwnerId") or ""))
+                yield Listed(number, instance, str(reservation.get("OwnerId") or ""))
     elif isinstance(document, list):
         for number, instance in enumerate(document, start=1):
-            yield _Listed(number, instance)
+            yield Listed(number, instance)
     else:
-        yield _Listed(1, document if isinstance(document, dict) else {"value": document})
+        yield Listed(1, document if isinstance(document, dict) else {"value": document})
 
 
-def _row(listed: _Listed, observed_at: datetime) -> dict[str, object]:
+def instance_row(listed: Listed, observed_at: datetime) -> dict[str, object]:
+    """The raw_inventory row of an EC2 Instance object; raises ValueError, TypeError or AttributeError for another."""
     instance = listed.instance
     instance_id = instance.get("InstanceId")
     if not isinstance(instance_id, str) or not instance_id:
@@ -151,7 +152,7 @@ def _row(listed: _Listed, observed_at: datetime) -> dict[str, object]:
         # a start clears the reason late: a stop before the launch belongs to the life before
         "stopped_at": stopped_at if stopped_at and stopped_at >= launch_at else None,
         "lifecycle": LIFECYCLES.get(lifecycle, "on-demand"),
-        "tags": _tags(instance.get("Tags")),
+        "tags": tags_text(instance.get("Tags")),
     }
 
 
@@ -182,7 +183,8 @@ def _stopped_at(reason: str) -> datetime | None:
     return _time(found[1]) if found else None
 
 
-def _tags(tags: object) -> str:
+def tags_text(tags: object) -> str:
+    """EC2 tags (a list of Key and Value, or a mapping) as a JSON object with sorted keys."""
     if isinstance(tags, list):
         pairs = {str(tag["Key"]): str(tag.get("Value") or "") for tag in tags if "Key" in tag}
     else:
