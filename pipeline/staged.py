@@ -23,6 +23,7 @@ EVENT_COLUMNS: dict[str, tuple[str, str]] = {
     "raw_dcgm_devices": ("first_at", "last_at"),
     "raw_inventory": ("observed_at", "observed_at"),
     "raw_instance_types": ("observed_at", "observed_at"),
+    "raw_pods": ("observed_at", "observed_at"),
     "raw_capacity_reservations": ("observed_at", "observed_at"),
     "raw_cur_lines": ("usage_start_at", "usage_end_at"),
     "raw_cost_explorer_groups": ("usage_date", "end_date"),

@@ -12,6 +12,7 @@ READER_MODULES = {
     "neuron_prometheus": "pipeline.sources.neuron_exporter",
     "dcgm": "pipeline.sources.dcgm",
     "inventory": "pipeline.sources.inventory",
+    "pods": "pipeline.sources.inventory_pods",
     "cost_explorer": "pipeline.sources.cost_explorer_files",
 }
 

@@ -16,12 +16,16 @@ HEAD_BYTES = 65_536
 CUR_CHUNK = "cur_chunk"
 CUR_MARKS = ("line_item_", "bill_", "identity_line_item")
 KNOWN_FORMATS = (
-    "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, EC2 instance listings, Cost Explorer "
-    "pages, CUR 2.0 exports with Manifest, mapped GPU dumps"
+    "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, EC2 instance and Kubernetes pod listings, "
+    "Cost Explorer pages, CUR 2.0 exports with Manifest, mapped GPU dumps, EC2 price lists, spot price histories, "
+    "work units"
 )
 EC2_KEYS = {"InstanceType", "LaunchTime", "Placement", "PrivateDnsName", "State"}
 LAKE = "lake"
-DETECTABLE = ("neuron_monitor", "neuron_prometheus", "dcgm", LAKE, "inventory", "cost_explorer", "cur")
+DETECTABLE = (
+    *("neuron_monitor", "neuron_prometheus", "dcgm", LAKE, "inventory", "pods", "cost_explorer", "cur"),
+    *("price_list", "spot_prices", "work_units"),
+)
 
 _JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]')
 _NEURON_METRIC = re.compile(r"^(?:# (?:HELP|TYPE) )?neuron(?:core|_runtime|_hardware)_", re.MULTILINE)
@@ -95,6 +99,8 @@ def _json(obj: SourceObject, text: str) -> str | None:
             return "cur"
         if "Reservations" in outer or ("InstanceId" in keys and keys & EC2_KEYS):
             return "inventory"
+        if {"apiVersion", "kind"} <= keys and keys & {"items", "metadata"}:
+            return "pods"
     shown = ", ".join(sorted(outer)[:6]) or "none"
     raise _unknown(obj, f"JSON with the keys {shown}")
 

@@ -25,7 +25,9 @@ def fetch(client: EC2Client, place: Place) -> ParsedDelivery:
     rows: dict[str, dict[str, Any]] = {}
     rejects: list[Reject] = []
     number = 0
-    for page in pages(client, "describe_instances", "DescribeInstances", name, PaginationConfig={"PageSize": PAGE_SIZE}):
+    for page in pages(
+        client, "describe_instances", "DescribeInstances", name, PaginationConfig={"PageSize": PAGE_SIZE}
+    ):
         for reservation in page.get("Reservations", []):
             for instance in reservation.get("Instances", []):
                 number += 1

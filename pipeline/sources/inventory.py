@@ -23,8 +23,7 @@ from pipeline.sources.base import (
     describe,
     observation_time,
 )
-from pipeline.sources.content import line_blocks, read_chunks
-from pipeline.sources.damage import read_document, read_head
+from pipeline.sources.json_listing import json_documents
 
 SOURCE = "inventory"
 TABLE = "raw_inventory"
@@ -85,31 +84,9 @@ def _rows(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> It
 
 
 def _listed(obj: SourceObject, rejects: list[Reject]) -> Iterator[Listed]:
-    if _is_document(obj):
-        yield from _instances(read_document(obj.path, obj.name))
-        return
-    for block in line_blocks(read_chunks(obj), lambda reject: add_reject(rejects, reject, obj.name)):
-        for number, line in enumerate(block.lines, start=block.first_line):
-            if line.strip():
-                yield from _of_line(number, line, rejects, obj.name)
-
-
-def _of_line(number: int, line: bytes, rejects: list[Reject], name: str) -> Iterator[Listed]:
-    try:
-        document = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        cut = error.pos >= len(line.decode(errors="replace").rstrip()) - 1
-        reason = "the line is cut: its JSON ends early" if cut else f"not JSON: {error.msg}"
-        add_reject(rejects, Reject.of(number, reason, line), name)
-        return
-    for listed in _instances(document):
-        yield Listed(number, listed.instance, listed.account_id)
-
-
-def _is_document(obj: SourceObject) -> bool:
-    """Whether the object is one JSON document over many lines, rather than one per line."""
-    first = read_head(obj.path, 4096).lstrip().split(b"\n", 1)[0].strip()
-    return first in (b"{", b"[") or first.startswith((b"[", b'{"Reservations"', b'{ "Reservations"'))
+    for number, document in json_documents(obj, rejects):
+        for listed in _instances(document):
+            yield Listed(number or listed.number, listed.instance, listed.account_id)
 
 
 def _instances(document: object) -> Iterator[Listed]:
@@ -133,14 +110,14 @@ def instance_row(listed: Listed, observed_at: datetime) -> dict[str, object]:
     instance_id = instance.get("InstanceId")
     if not isinstance(instance_id, str) or not instance_id:
         raise ValueError("it has no InstanceId")
-    launch_at = _time(instance.get("LaunchTime"))
+    launch_at = utc_time(instance.get("LaunchTime"))
     stopped_at = _stopped_at(str(instance.get("StateTransitionReason") or ""))
     if launch_at is None or not instance.get("InstanceType"):
         raise ValueError("it has no LaunchTime or no InstanceType")
     zone = str((instance.get("Placement") or {}).get("AvailabilityZone") or "")
     lifecycle = str(instance.get("InstanceLifecycle") or "")
     return {
-        "observed_at": _time(instance.get("observed_at")) or observed_at,
+        "observed_at": utc_time(instance.get("observed_at")) or observed_at,
         "instance_id": instance_id,
         "instance_type": str(instance.get("InstanceType") or ""),
         "account_id": str(instance.get("OwnerId") or listed.account_id or _interface_owner(instance)),
@@ -170,7 +147,7 @@ def _state(state: object) -> str:
     return str(state.get("Name") or "") if isinstance(state, dict) else str(state or "")
 
 
-def _time(text: object) -> datetime | None:
+def utc_time(text: object) -> datetime | None:
     """An ISO 8601 time in UTC; a time without an offset is taken as UTC; None for an absent one."""
     if text in (None, ""):
         return None
@@ -180,7 +157,7 @@ def _time(text: object) -> datetime | None:
 
 def _stopped_at(reason: str) -> datetime | None:
     found = _STOPPED.search(reason)
-    return _time(found[1]) if found else None
+    return utc_time(found[1]) if found else None
 
 
 def tags_text(tags: object) -> str:

@@ -49,7 +49,11 @@ def ec2(home: object, moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 def start(ec2: Any, instance_type: str, count: int = 1, **tags: str) -> list[str]:
     named = [{"ResourceType": "instance", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}]
     answer = ec2.run_instances(
-        ImageId=IMAGE, InstanceType=instance_type, MinCount=count, MaxCount=count, TagSpecifications=named if tags else []
+        ImageId=IMAGE,
+        InstanceType=instance_type,
+        MinCount=count,
+        MaxCount=count,
+        TagSpecifications=named if tags else [],
     )
     return [instance["InstanceId"] for instance in answer["Instances"]]
 
@@ -139,12 +143,18 @@ def stubbed(*answers: dict[str, object]) -> Any:
 def test_capacity_blocks_and_open_reservations_come_over_two_pages() -> None:
     unlimited = reservation(CapacityReservationId="cr-0", ReservationType="default", EndDate=None, StartDate=None)
     unlimited = {key: value for key, value in unlimited.items() if value is not None}
-    client = stubbed(
-        {"CapacityReservations": [reservation()], "NextToken": "2"}, {"CapacityReservations": [unlimited]}
-    )
+    client = stubbed({"CapacityReservations": [reservation()], "NextToken": "2"}, {"CapacityReservations": [unlimited]})
     first, second = rows(ec2_reservations.fetch(client, PLACE))
-    assert (first["reservation_id"], first["start_at"], first["end_at"]) == ("cr-0", datetime(2026, 11, 1, tzinfo=UTC), None)
-    assert (second["reservation_type"], second["total_count"], second["account_id"]) == ("capacity-block", 4, "777788889999")
+    assert (first["reservation_id"], first["start_at"], first["end_at"]) == (
+        "cr-0",
+        datetime(2026, 11, 1, tzinfo=UTC),
+        None,
+    )
+    assert (second["reservation_type"], second["total_count"], second["account_id"]) == (
+        "capacity-block",
+        4,
+        "777788889999",
+    )
 
 
 def test_a_page_token_sent_twice_is_an_error_and_no_endless_loop() -> None:
