@@ -82,14 +82,18 @@ tried as (
         regexp_matches(p.hpc_job, r.hpc_job_pattern) as is_hpc_job,
         regexp_matches(p.runtime_tag, r.runtime_tag_pattern) as is_runtime_tag,
         regexp_matches(p.controller, r.owner_pattern) as is_owner,
-        r.instance_tag_key = ''
-        or coalesce(
-            regexp_matches(json_extract_string(p.tags, '$."' || r.instance_tag_key || '"'), r.instance_tag_pattern),
-            false
+        coalesce(
+            regexp_matches(
+                -- an empty key would be no JSON path
+                json_extract_string(p.tags, '$."' || nullif(r.instance_tag_key, '') || '"'), r.instance_tag_pattern
+            ),
+            r.instance_tag_key = ''
         ) as is_instance_tag_value,
-        r.pod_label_key = ''
-        or coalesce(
-            regexp_matches(json_extract_string(p.labels, '$."' || r.pod_label_key || '"'), r.pod_label_pattern), false
+        coalesce(
+            regexp_matches(
+                json_extract_string(p.labels, '$."' || nullif(r.pod_label_key, '') || '"'), r.pod_label_pattern
+            ),
+            r.pod_label_key = ''
         ) as is_pod_label_value,
     from parsed as p
     cross join stg_workload_rules as r
