@@ -128,15 +128,15 @@ def _rule(number: int, table: Mapping[str, Any], where: _Where) -> WorkloadRule:
             raise where.wrong(f"unknown key {key!r}{hint}; known are {', '.join(KEYS)}", key)
         if not isinstance(value, str):
             raise where.wrong(f"{key} must be text in quotes, not {value!r}", key)
-    if not any(table.get(key) for key in GIVES):
-        raise where.wrong(f"gives nothing; set at least one of {', '.join(GIVES)}")
-    if not any(table.get(key) for key in PATTERNS):
-        raise where.wrong(f"matches everything; set at least one of {', '.join(PATTERNS)} ('.*' if you mean it)")
     for value, key in KEYED.items():
         if bool(table.get(key)) != bool(table.get(value)):
             raise where.wrong(f"{key} and {value} go together", key if table.get(key) else value)
         if '"' in str(table.get(key, "")):
             raise where.wrong(f"{key} must not hold a double quote; such keys do not exist", key)
+    if not any(table.get(key) for key in GIVES):
+        raise where.wrong(f"gives nothing; set at least one of {', '.join(GIVES)}")
+    if not any(table.get(key) for key in PATTERNS):
+        raise where.wrong(f"matches everything; set at least one of {', '.join(PATTERNS)} ('.*' if you mean it)")
     return WorkloadRule(rule_number=number, **table)
 
 

@@ -17,9 +17,7 @@ def workloads() -> None:
     """Keep `explain` a command of its own: more will stand beside it."""
 
 
-@app.command(
-    epilog="Example: chipledger workloads explain ranker-7d9f8b6c5d-x2k4z --namespace search --label app=ranker"
-)
+@app.command(epilog="Example: chipledger workloads explain ranker-7d9f8b6c5d-x2k4z --namespace search")
 def explain(
     pods: Annotated[
         list[str] | None, typer.Argument(metavar="[POD…]", help="Pod names; none for a job or tag.")

@@ -66,7 +66,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of CONTRACT §3: `decides` (it names the workload), `adds` (team, kind or cost center), `no`, `unasked`."""
+    """One step: it `decides` the name, `adds` team, kind or cost center, applies not (`no`), or is `unasked`."""
 
     step: str
     outcome: str
@@ -100,7 +100,7 @@ def explain(facts: Facts, rules: Sequence[WorkloadRule], models: Models) -> Expl
         first = named[0][0] if named else None
         steps = (*_rule_steps(conn, models, facts, rules, first), *_fallback_steps(conn, models, facts, decided[-1]))
     subject = facts.pod or facts.hpc_job or facts.runtime_tag
-    return Explanation(subject, *decided, steps=steps)
+    return Explanation(subject, **dict(zip(columns, decided, strict=True)), steps=steps)
 
 
 def _tell(conn: duckdb.DuckDBPyConnection, facts: Facts, models: Models) -> None:

@@ -43,7 +43,9 @@ def fetch(client: EC2Client, place: Place, instance_types: Sequence[str]) -> Par
 
 def _row(kind: Mapping[str, Any], place: Place) -> dict[str, Any]:
     """One type; where it holds several kinds of device the first names them and all are counted."""
-    devices = next((kind[outer][inner] for outer, inner in DEVICES if kind.get(outer, {}).get(inner)), [])
+    devices: list[Mapping[str, Any]] = next(
+        (kind[outer][inner] for outer, inner in DEVICES if kind.get(outer, {}).get(inner)), []
+    )
     first = devices[0] if devices else {}
     return {
         "account_id": place.account_id,

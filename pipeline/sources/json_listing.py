@@ -14,7 +14,7 @@ WHOLE = (b"[", b'{"Reservations"', b'{"SpotPriceHistory"', b'{"NextToken"', b'{"
 
 
 def json_documents(obj: SourceObject, rejects: list[Reject]) -> Iterator[tuple[int, object]]:
-    """(line number, document) per line; (0, document) where the whole object is one. Lines that are no JSON: rejects."""
+    """(line number, document) per line; (0, document) where the object is one. A line that is no JSON is a reject."""
     if _is_document(obj):
         yield 0, read_document(obj.path, obj.name)
         return

@@ -34,7 +34,7 @@ def test_rules_keep_their_order_and_count_from_one(tmp_path: Path) -> None:
         ('rule = [{pod = "(", team = "t"}]\n', "workloads.toml, rule 1: pod = "),
         (
             '[[rule]]\npod_label_key = "x"\nteam = "t"\n',
-            "line 2, rule 1: pod_label_key and pod_label_value go together",
+            "line 2, rule 1: pod_label_key and pod_label_value",
         ),
         ('[[rule]]\npod = 3\nteam = "t"\n', "pod must be text"),
         ('[[rule]]\npod = "x"\n', "gives nothing"),
