@@ -15,12 +15,20 @@ from pipeline import asked
 from pipeline.errors import SourceError
 from pipeline.landing import LandingResult, land, unreachable
 from pipeline.settings import Settings
-from pipeline.sources import clients, cloudwatch, cost_explorer, ec2_instances, ec2_reservations, ec2_types
+from pipeline.sources import (
+    clients,
+    cloudwatch,
+    cost_explorer,
+    ec2_instances,
+    ec2_reservations,
+    ec2_types,
+    spot_prices,
+)
 from pipeline.sources.aws_calls import ApiSpend
-from pipeline.sources.base import ParsedDelivery
+from pipeline.sources.base import ParsedDelivery, Seeds
 from pipeline.sources.ec2_calls import Known, Place
 from pipeline.steps import Ingested, warehouse
-from pipeline.warehouse import scalar, utc_rows
+from pipeline.warehouse import SQL_DIR, scalar, utc_rows
 from pipeline.windows import Window
 
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 FIRST_PULL = timedelta(hours=24)
+FIRST_SPOT_PULL = timedelta(days=7)
 LATE_METRICS = timedelta(hours=2)
 PREVIOUS_MONTH_SETTLES = timedelta(days=10)
 
@@ -115,6 +124,21 @@ def pull_inventory(settings: Settings, now: datetime) -> Ingested:
             entered = answers.ask(whose, "inventory", partial(_enter, role, region))
             if entered:
                 _list_ec2(answers, whose, Place(entered[0], region, now, known), entered[1])
+    return _land(settings, answers, now, ApiSpend(Decimal(0)))
+
+
+def pull_spot_prices(settings: Settings, now: datetime) -> Ingested:
+    """Spot prices of accelerated types in every inventory region since the last pull, of a week at first."""
+    answers, known = _Answers(), _known_listings(settings)
+    types = [row["instance_type"] for row in Seeds(SQL_DIR / "seeds").rows("instance_types")]
+    for region in settings.inventory_regions:
+        whose = f"EC2 spot prices {region}"
+        if entered := answers.ask(whose, "spot_prices", partial(_enter, "", region)):
+            place = Place(entered[0], region, now, known)
+            before = known.get(place.name("spot-prices"))
+            since = before.observed_at if before else now - FIRST_SPOT_PULL
+            ask = partial(spot_prices.fetch, entered[1], place, min(since, now), types)
+            answers.gather(whose, "spot_prices", (ask() for _ in range(1)))
     return _land(settings, answers, now, ApiSpend(Decimal(0)))
 
 

@@ -155,13 +155,15 @@ def ingest_metrics(settings: Settings, now: datetime, on_object: OnObject | None
 
 
 def ingest_costs(settings: Settings, now: datetime, on_object: OnObject | None = None) -> Ingested:
-    """Sweep bills, pull Cost Explorer where it is wanted; an unreachable one stops no other."""
-    from pipeline.pulls import pull_cost_explorer
+    """Sweep bills, pull spot prices and Cost Explorer where wanted; an unreachable one stops no other."""
+    from pipeline.pulls import pull_cost_explorer, pull_spot_prices
 
     _, roots = split_by_kind(sweep_roots(settings))
     refuse_strangers(settings.place, ["Cost Explorer"] if settings.cost_explorer else [])
-    swept = ingest(settings, roots, now, on_object=on_object)
-    return swept + pull_cost_explorer(settings, now) if settings.cost_explorer else swept
+    ingested = ingest(settings, roots, now, on_object=on_object)
+    if settings.spot_prices and settings.inventory_regions:
+        ingested += pull_spot_prices(settings, now)
+    return ingested + pull_cost_explorer(settings, now) if settings.cost_explorer else ingested
 
 
 def ingest(

@@ -13,6 +13,9 @@ READER_MODULES = {
     "dcgm": "pipeline.sources.dcgm",
     "inventory": "pipeline.sources.inventory",
     "pods": "pipeline.sources.inventory_pods",
+    "price_list": "pipeline.sources.price_list",
+    "spot_prices": "pipeline.sources.spot_prices",
+    "work_units": "pipeline.sources.work_units",
     "cost_explorer": "pipeline.sources.cost_explorer_files",
 }
 

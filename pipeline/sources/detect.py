@@ -99,6 +99,10 @@ def _json(obj: SourceObject, text: str) -> str | None:
             return "cur"
         if "Reservations" in outer or ("InstanceId" in keys and keys & EC2_KEYS):
             return "inventory"
+        if {"offercode", "publicationdate"} <= names:
+            return "price_list"
+        if "spotpricehistory" in names or {"spotprice", "availabilityzone"} <= names:
+            return "spot_prices"
         if {"apiVersion", "kind"} <= keys and keys & {"items", "metadata"}:
             return "pods"
     shown = ", ".join(sorted(outer)[:6]) or "none"
@@ -137,6 +141,10 @@ def _table(obj: SourceObject, text: str, lake: LakeMapping | None) -> str:
     columns = [column.strip('" ') for column in first[:HEAD_BYTES].split(",")]
     if "line_item_line_item_type" in columns:
         return CUR_CHUNK
+    if columns[0] == "FormatVersion":
+        return "price_list"
+    if {"unit", "units"} <= set(columns):
+        return "work_units"
     if "\n" not in text and len(text) > HEAD_BYTES // 2:
         raise _unknown(obj, f"a first line of more than {len(text) - 1:,} characters, starting with {text[:20]!r}")
     if len(columns) > 1:
