@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
-from io import TextIOWrapper
+from itertools import islice
 
 from pipeline.errors import RefusedDelivery
 from pipeline.sources.base import SourceObject
-from pipeline.sources.damage import DELIVER_AGAIN, open_plain
+from pipeline.sources.csv_lines import csv_lines
+from pipeline.sources.damage import DELIVER_AGAIN
 from pipeline.sources.price_list_rate import IsWanted, OnReject, Rate, normal_name
 
-NEEDED = ("sku", "offertermcode", "ratecode", "termtype", "effectivedate", "unit", "priceperunit", "currency")
-NEEDED += ("instancetype", "regioncode")
+NEEDED = (
+    *("sku", "offertermcode", "ratecode", "termtype", "effectivedate", "unit", "priceperunit", "currency"),
+    *("instancetype", "regioncode"),
+)
 LONGEST_PREAMBLE = 20
 
 
 def rates_of_csv(obj: SourceObject, is_wanted: IsWanted, on_reject: OnReject) -> Iterator[Rate]:
     """Rates of wanted products; a line with another number of fields than the header is rejected."""
-    with TextIOWrapper(open_plain(obj.path), encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines)
-        names = _header(reader, obj.name)
-        for fields in reader:
-            if len(fields) != len(names):
-                reason = f"{len(fields)} fields where the header has {len(names)}"
-                on_reject(reader.line_num, reason, ",".join(fields)[:500])
-                continue
-            line = dict(zip(names, fields, strict=True))
-            if is_wanted(line):
-                yield _rate(line, reader.line_num)
+    lines = csv_lines(obj, lambda reject: on_reject(reject.line_number, reject.reason, reject.text))
+    names = _header(lines, obj.name)
+    for number, fields in lines:
+        if len(fields) != len(names):
+            on_reject(number, f"{len(fields)} fields where the header has {len(names)}", ",".join(fields)[:500])
+            continue
+        line = dict(zip(names, fields, strict=True))
+        if is_wanted(line):
+            yield _rate(line, number)
 
 
-def _header(reader: Iterator[list[str]], name: str) -> list[str]:
-    for fields, _ in zip(reader, range(LONGEST_PREAMBLE), strict=False):
+def _header(lines: Iterator[tuple[int, list[str]]], name: str) -> list[str]:
+    for _, fields in islice(lines, LONGEST_PREAMBLE):
         names = [normal_name(field) for field in fields]
         if names[:1] == ["sku"]:
             if missing := [each for each in NEEDED if each not in names]:

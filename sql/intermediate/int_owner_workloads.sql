@@ -2,7 +2,7 @@
 -- grain:  usage_hour_at, instance_id, owner_id
 -- column: usage_hour_at | UTC hour
 -- column: instance_id | EC2 instance, '' where the host is unknown
--- column: owner_id | owner: kind and its parts, separated by the unit separator
+-- column: owner_id | owner: kind and its parts, separated by the unit separator; the fifth is a cluster told with it
 -- column: workload_id | cluster/namespace/kind/name, '-' for unknown parts
 -- column: workload | name of the workload
 -- column: kind | kind of workload, '-' where unknown
@@ -20,6 +20,13 @@ with owners as (
         instance_id,
         owner_id,
     from int_holdings
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at
+    union
+    select
+        usage_hour_at,
+        instance_id,
+        owner_id,
+    from int_work_unit_hours
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
