@@ -37,6 +37,7 @@ IDENTITY = ("pod", "hpc_job", "runtime_tag")
 FACTS = ("cluster", "namespace", "pod", "container", "hpc_job", "runtime_tag", "instance_id")
 NEEDED = ("start_at", "unit", "units")
 COLUMNS = ("start_at", "end_at", *FACTS, "unit", "units")
+MOMENT = timedelta(microseconds=1)
 MAX_SPAN = timedelta(days=31)
 MAX_UNITS = 10**15
 ROWS_PER_BATCH = 10_000
@@ -102,6 +103,8 @@ def _row(number: int, line: Mapping[str, str]) -> dict[str, Any]:
     if start_at is None:
         raise ValueError("it has no start_at")
     end_at = utc_time(line.get("end_at")) or start_at
+    if end_at == start_at:
+        end_at += MOMENT
     if not ALL_TIME.start_at <= start_at <= ALL_TIME.end_at - MAX_SPAN:
         raise ValueError(f"{start_at} is no time of ours")
     if not timedelta(0) <= end_at - start_at <= MAX_SPAN:

@@ -14,7 +14,7 @@ with records as (
     where
         start_at >= $start_at - interval 31 days
         and start_at < $end_at
-        and (end_at > $start_at or start_at >= $start_at)
+        and end_at > $start_at
 ),
 
 hours as (
@@ -22,9 +22,7 @@ hours as (
         *,
         unnest(
             generate_series(
-                date_trunc('hour', start_at),
-                date_trunc('hour', greatest(start_at, end_at - interval 1 microsecond)),
-                interval 1 hour
+                date_trunc('hour', start_at), date_trunc('hour', end_at - interval 1 microsecond), interval 1 hour
             )
         ) as usage_hour_at,
     from records
@@ -90,12 +88,7 @@ select
     p.owner_id,
     p.unit,
     -- what is done until an instant is rounded down: the hours of a stretch sum to it exactly
-    cast(sum(
-        case
-            when p.length_us = 0 then p.units
-            else p.units * p.until_us // p.length_us - p.units * p.from_us // p.length_us
-        end
-    ) as bigint) as units,
+    cast(sum(p.units * p.until_us // p.length_us - p.units * p.from_us // p.length_us) as bigint) as units,
 from parts as p
 left join placed as l
     on p.usage_hour_at = l.usage_hour_at and p.owner_key = l.owner_key and p.cluster = l.cluster

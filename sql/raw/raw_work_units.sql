@@ -3,7 +3,7 @@
 -- column: delivery_id | the delivery that brought the row (raw_deliveries)
 -- column: line_number | line of the file, from 1
 -- column: start_at | start of the time in which they were done
--- column: end_at | its end, exclusive; the start again for a single moment
+-- column: end_at | its end, exclusive; a microsecond later for a single moment
 -- column: cluster | cluster, '' where not told
 -- column: namespace | Kubernetes namespace, '' where not told
 -- column: pod | pod, '' where not told
@@ -14,6 +14,7 @@
 -- column: unit | prompt_tokens, output_tokens, steps or requests
 -- column: units | how many
 -- check:  fail | units >= 0 | work is not undone
+-- check:  fail | end_at > start_at | work takes time
 -- check:  fail | pod <> '' or hpc_job <> '' or runtime_tag <> '' | work that names nobody is a reject
 -- window: start_at
 create table if not exists raw_work_units (

@@ -1,7 +1,7 @@
 -- stg_work_units: how much work each owner did in each stretch of time, by the newest delivery that counts it.
 -- grain:  start_at, end_at, owner_id, instance_id, unit
 -- column: start_at | start of the stretch
--- column: end_at | its end, exclusive; the start again for a single moment
+-- column: end_at | its end, exclusive; a microsecond later for a single moment
 -- column: owner_id | owner: kind and its parts, separated by the unit separator; the fifth is the cluster where told
 -- column: owner_key | the owner without container and cluster
 -- column: cluster | cluster, '' where not told
@@ -9,6 +9,9 @@
 -- column: unit | prompt_tokens, output_tokens, steps or requests
 -- column: units | how many
 -- check:  fail | units >= 0 | work is not undone
+-- check:  fail | query: select r.delivery_id, r.line_number from raw_work_units as r
+--     anti join stg_work_units as s using (start_at, end_at, instance_id, unit)
+--     where r.start_at >= $start_at and r.start_at < $end_at | a line without its stretch would be lost
 -- check:  warn | query: select * from (
 --     select owner_id, instance_id, unit, end_at,
 --         lead(start_at) over (partition by owner_id, instance_id, unit order by start_at, end_at) as next_at

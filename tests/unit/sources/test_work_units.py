@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipeline.errors import RefusedDelivery
 from pipeline.sources.base import IngestOptions, ParsedDelivery, Seeds, SourceObject
 from pipeline.sources.detect import detect
 from pipeline.sources.work_units import read
+from pipeline.staged import Staged
 
 HEADER = "start_at,end_at,namespace,pod,unit,units"
 GOOD = "2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,search,ranker-0,output_tokens,1200000"
@@ -56,8 +57,19 @@ def test_packed_with_a_mark_and_windows_line_ends_it_reads_alike(tmp_path: Path)
 
 def test_without_an_end_it_is_a_moment(tmp_path: Path) -> None:
     [row] = _rows(_read(tmp_path / "x", "start_at,hpc_job,unit,units\n2026-11-01 02:30:00,4711,steps,7.0\n"))
-    assert row["start_at"] == row["end_at"] == datetime(2026, 11, 1, 2, 30, tzinfo=UTC)
+    assert row["start_at"] == datetime(2026, 11, 1, 2, 30, tzinfo=UTC)
+    assert row["end_at"] - row["start_at"] == timedelta(microseconds=1)
     assert (row["hpc_job"], row["units"]) == ("4711", 7)
+
+
+def test_the_delivery_touches_the_hour_of_its_last_moment(tmp_path: Path) -> None:
+    last = "2026-11-01T02:00:00Z,,search,ranker-0,output_tokens,5"
+    delivery = _read(tmp_path / "x", f"{HEADER}\n{GOOD}\n{last}\n")
+    staged = Staged(delivery)
+    for table, rows in delivery.batches:
+        staged.add(table, rows)
+    assert staged.span is not None
+    assert staged.span.end_at > datetime(2026, 11, 1, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
