@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli_output import say, show
 
-app = typer.Typer(help="Which workload something is, and why.", no_args_is_help=True, rich_markup_mode=None)
+if TYPE_CHECKING:
+    from pipeline.explain import Explanation
+
+app = typer.Typer(
+    help="Which workload something is, and why.",
+    epilog="Example: chipledger workloads explain bot-3 --namespace ml",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+NAMES = ("subject", "workload_id", "workload", "team", "kind", "cost_center", "attribution_rule")
 AsJson = Annotated[bool, typer.Option("--json", help="An array of objects instead of a table.")]
 
 
@@ -50,13 +59,16 @@ def explain(
             pod, namespace, container, owner, **told, hpc_job=slurm_job, runtime_tag=runtime_tag, cluster=cluster
         )
         answers.append(ask(facts, rules, models))
-    names = ("subject", "workload_id", "workload", "team", "kind", "cost_center", "attribution_rule")
+    _show(answers, as_json=as_json)
+
+
+def _show(answers: list[Explanation], *, as_json: bool) -> None:
     if as_json:
-        rows = [(*(getattr(one, name) for name in names), [vars(step) for step in one.steps]) for one in answers]
-        show((*names, "steps"), rows, as_json=True)
+        rows = [(*(getattr(one, name) for name in NAMES), [vars(step) for step in one.steps]) for one in answers]
+        show((*NAMES, "steps"), rows, as_json=True)
         return
     for one in answers:
-        for name in names:
+        for name in NAMES:
             say(f"{name + ':':<18}{getattr(one, name) or '-'}")
         show(("step", "outcome", "why"), [(step.step, step.outcome, step.why) for step in one.steps], as_json=False)
 

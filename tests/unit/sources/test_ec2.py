@@ -69,14 +69,14 @@ def told(home: object, sql: str) -> list[tuple[Any, ...]]:
 
 def test_instances_and_their_tags_come_page_by_page(ec2: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ec2_instances, "PAGE_SIZE", 5)
-    ids = [*start(ec2, "trn2.48xlarge", 7, team="search"), *start(ec2, "p5.48xlarge", 6)]
+    ids = [*start(ec2, "trn2.48xlarge", 4, team="search"), *start(ec2, "p5.48xlarge", 2)]
     found = rows(ec2_instances.fetch(ec2, PLACE))
     assert [row["instance_id"] for row in found] == sorted(ids)
     assert {(row["instance_type"], row["region"], row["state"]) for row in found} == {
         ("trn2.48xlarge", "us-east-1", "running"),
         ("p5.48xlarge", "us-east-1", "running"),
     }
-    assert sum(row["tags"] == '{"team":"search"}' for row in found) == 7
+    assert sum(row["tags"] == '{"team":"search"}' for row in found) == 4
     assert {row["observed_at"] for row in found} == {NOW}
 
 
@@ -239,3 +239,13 @@ def test_no_credential_of_a_role_is_kept(ec2: Any, home: Any) -> None:
     pulls.pull_inventory(settings.load(inventory_regions=("us-east-1",), inventory_roles=(ROLE,)), NOW)
     kept = [path for path in home.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
     assert (kept, secret in json.dumps(dict(os.environ))) == ([], False)
+
+
+def test_spot_prices_are_pulled_with_the_costs_and_a_second_pull_brings_nothing(ec2: Any, home: object) -> None:
+    values = settings.load(inventory_regions=("us-east-1",), spot_prices=True)
+    first, second = (steps.ingest_costs(values, NOW + timedelta(hours=hour)) for hour in (0, 1))
+    assert (first.count("landed"), second.count("repeat")) == (1, 1)
+    [(types, regions)] = told(
+        home, "select count(distinct instance_type) > 9, list(distinct region) from raw_spot_prices"
+    )
+    assert (types, regions) == (True, ["us-east-1"])
