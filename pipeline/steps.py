@@ -159,10 +159,11 @@ def ingest_costs(settings: Settings, now: datetime, on_object: OnObject | None =
     from pipeline.pulls import pull_cost_explorer, pull_spot_prices
 
     _, roots = split_by_kind(sweep_roots(settings))
-    refuse_strangers(settings.place, ["Cost Explorer"] if settings.cost_explorer else [])
+    spot_regions = settings.inventory_regions if settings.spot_prices else ()
+    pulled = [f"spot prices of {region}" for region in spot_regions]
+    refuse_strangers(settings.place, [*pulled, *(["Cost Explorer"] if settings.cost_explorer else [])])
     ingested = ingest(settings, roots, now, on_object=on_object)
-    if settings.spot_prices and settings.inventory_regions:
-        ingested += pull_spot_prices(settings, now)
+    ingested += pull_spot_prices(settings, now) if spot_regions else Ingested()
     return ingested + pull_cost_explorer(settings, now) if settings.cost_explorer else ingested
 
 
