@@ -10,13 +10,18 @@ absent one matches anything, and the first rule that matches speaks:
     team = "search"
     kind = "inference"
     cost_center = "CC-7"
+
+A key of a tag or label stands beside its value: `pod_label_key = "app"` with `pod_label_value = "^ranker$"`. The owner
+of a pod is `kind/name`, as `deployment/ranker`.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +29,12 @@ import duckdb
 
 from pipeline.errors import UsageError
 
-PATTERNS = ("cluster", "namespace", "pod", "container", "hpc_job", "runtime_tag", "instance_tag_value")
+PATTERNS = (
+    *("cluster", "namespace", "pod", "container", "hpc_job", "runtime_tag"),
+    *("owner", "instance_tag_value", "pod_label_value"),
+)
+KEYED = {"instance_tag_value": "instance_tag_key", "pod_label_value": "pod_label_key"}
+_HEADING = re.compile(r"\s*\[\[\s*rule\s*\]\]")
 GIVES = ("workload", "team", "kind", "cost_center")
 
 
@@ -41,6 +51,9 @@ class WorkloadRule:
     runtime_tag: str = ""
     instance_tag_key: str = ""
     instance_tag_value: str = ""
+    owner: str = ""
+    pod_label_key: str = ""
+    pod_label_value: str = ""
     workload: str = ""
     team: str = ""
     kind: str = ""
@@ -53,61 +66,86 @@ KEYS = tuple(field.name for field in fields(WorkloadRule) if field.name != "rule
 def read_rules(path: Path) -> list[WorkloadRule]:
     """The rules of a workloads.toml in file order, numbered from 1; none where the file does not exist.
 
-    Raises UsageError naming the file, the rule and the key that is wrong.
+    Raises UsageError naming the file, the line, the rule and the key that is wrong.
     """
     if not path.is_file():
         return []
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
-    return parse_rules(document, str(path))
+    return parse_rules(document, str(path), text)
 
 
-def parse_rules(document: Mapping[str, Any], place: str) -> list[WorkloadRule]:
-    """The rules of a parsed workloads.toml; `place` is named in errors."""
+def parse_rules(document: Mapping[str, Any], place: str, text: str = "") -> list[WorkloadRule]:
+    """The rules of a parsed workloads.toml; errors name `place`, and the line where `text` is the file's."""
     if unknown := sorted(set(document) - {"rule"}):
         raise UsageError(f"{place}: unknown key {unknown[0]!r}; rules stand in [[rule]] tables")
     tables = document.get("rule", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise UsageError(f"{place}: 'rule' must be tables; write [[rule]], not [rule]")
-    rules = [_rule(number, table, f"{place}, rule {number}") for number, table in enumerate(tables, start=1)]
-    _prove_patterns(rules, place)
+    rules = []
+    with duckdb.connect() as conn:
+        for number, table in enumerate(tables, start=1):
+            where = _Where(place, text, number, len(tables))
+            rules.append(_rule(number, table, where))
+            _prove_patterns(conn, rules[-1], where)
     return rules
 
 
-def _rule(number: int, table: Mapping[str, Any], place: str) -> WorkloadRule:
+@dataclass(frozen=True)
+class _Where:
+    """Where one rule stands, to be named in errors."""
+
+    place: str
+    text: str
+    number: int
+    rule_count: int
+
+    def wrong(self, why: str, key: str = "") -> UsageError:
+        """The error, at the line of `key`, or of the rule's own heading."""
+        line = self._line(key)
+        return UsageError(f"{self.place}{f', line {line}' if line else ''}, rule {self.number}: {why}")
+
+    def _line(self, key: str) -> int:
+        """The line counted from 1; 0 where the file writes its rules otherwise than as [[rule]] tables."""
+        lines = self.text.splitlines()
+        starts = [line for line, words in enumerate(lines, start=1) if _HEADING.match(words)]
+        if len(starts) != self.rule_count:
+            return 0
+        first = starts[self.number - 1]
+        end = starts[self.number] - 1 if self.number < len(starts) else len(lines)
+        setting = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=""")
+        return next((line for line in range(first + 1, end + 1) if key and setting.match(lines[line - 1])), first)
+
+
+def _rule(number: int, table: Mapping[str, Any], where: _Where) -> WorkloadRule:
     for key, value in table.items():
         if key not in KEYS:
-            raise UsageError(f"{place}: unknown key {key!r}; known are {', '.join(KEYS)}")
+            near = get_close_matches(key, KEYS, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise where.wrong(f"unknown key {key!r}{hint}; known are {', '.join(KEYS)}", key)
         if not isinstance(value, str):
-            raise UsageError(f"{place}: {key} must be text in quotes, not {value!r}")
+            raise where.wrong(f"{key} must be text in quotes, not {value!r}", key)
+    for value, key in KEYED.items():
+        if bool(table.get(key)) != bool(table.get(value)):
+            raise where.wrong(f"{key} and {value} go together", key if table.get(key) else value)
+        if '"' in str(table.get(key, "")):
+            raise where.wrong(f"{key} must not hold a double quote; such keys do not exist", key)
     if not any(table.get(key) for key in GIVES):
-        raise UsageError(f"{place}: gives nothing; set at least one of {', '.join(GIVES)}")
+        raise where.wrong(f"gives nothing; set at least one of {', '.join(GIVES)}")
     if not any(table.get(key) for key in PATTERNS):
-        raise UsageError(
-            f"{place}: matches everything; set at least one of {', '.join(PATTERNS)} ('.*' if you mean it)"
-        )
-    if bool(table.get("instance_tag_key")) != bool(table.get("instance_tag_value")):
-        raise UsageError(f"{place}: instance_tag_key and instance_tag_value go together")
-    if '"' in str(table.get("instance_tag_key", "")):
-        raise UsageError(f"{place}: instance_tag_key must not hold a double quote; EC2 tag keys never do")
+        raise where.wrong(f"matches everything; set at least one of {', '.join(PATTERNS)} ('.*' if you mean it)")
     return WorkloadRule(rule_number=number, **table)
 
 
-def _prove_patterns(rules: list[WorkloadRule], place: str) -> None:
+def _prove_patterns(conn: duckdb.DuckDBPyConnection, rule: WorkloadRule, where: _Where) -> None:
     """Let the engine that will apply the patterns compile each of them."""
-    if not rules:
-        return
-    with duckdb.connect() as conn:
-        for rule in rules:
-            for key in PATTERNS:
-                pattern = asdict(rule)[key]
-                try:
-                    conn.execute("select regexp_matches('', ?)", [pattern]).fetchone()
-                except duckdb.Error as error:
-                    reason = str(error).splitlines()[0]
-                    where = f"{place}, rule {rule.rule_number}"
-                    raise UsageError(
-                        f"{where}: {key} = {pattern!r} is not a pattern in RE2 syntax: {reason}"
-                    ) from error
+    for key in PATTERNS:
+        pattern = asdict(rule)[key]
+        try:
+            conn.execute("select regexp_matches('', ?)", [pattern]).fetchone()
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise where.wrong(f"{key} = {pattern!r} is not a pattern in RE2 syntax: {reason}", key) from error

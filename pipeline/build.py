@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from datetime import datetime, timedelta
 
 import duckdb
@@ -21,7 +21,7 @@ from pipeline.materialise import (
     replace_window,
 )
 from pipeline.models import Model, Models, bind, time_literal
-from pipeline.warehouse import existing_tables, transaction, utc_rows
+from pipeline.warehouse import bootstrap, existing_tables, transaction, utc_rows
 from pipeline.windows import ALL_TIME, DAY, Window, clip, merge, split_days, subtract, whole_days, whole_hours, widen
 
 CHUNK_ROWS = 2_000_000
@@ -131,6 +131,9 @@ def build(
 def load_rules(conn: duckdb.DuckDBPyConnection, rules: Sequence[WorkloadRule]) -> bool:
     """Make raw_workload_rules hold `rules`; True when they differ from before, so that the next build applies them."""
     rows = [astuple(rule) for rule in sorted(rules, key=lambda rule: rule.rule_number)]
+    if len(conn.sql("from raw_workload_rules").columns) != len(fields(WorkloadRule)):
+        conn.execute("drop table raw_workload_rules")  # of an older version; it holds nothing but the file's rules
+        bootstrap(conn)
     if rows == conn.execute("select * from raw_workload_rules order by rule_number").fetchall():
         return False
     with transaction(conn):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
@@ -12,14 +15,28 @@ from pipeline import asked
 from pipeline.errors import SourceError
 from pipeline.landing import LandingResult, land, unreachable
 from pipeline.settings import Settings
-from pipeline.sources import clients, cloudwatch, cost_explorer
+from pipeline.sources import (
+    clients,
+    cloudwatch,
+    cost_explorer,
+    ec2_instances,
+    ec2_reservations,
+    ec2_types,
+    spot_prices,
+)
 from pipeline.sources.aws_calls import ApiSpend
-from pipeline.sources.base import ParsedDelivery
+from pipeline.sources.base import ParsedDelivery, Seeds
+from pipeline.sources.ec2_calls import Known, Place
 from pipeline.steps import Ingested, warehouse
-from pipeline.warehouse import scalar
+from pipeline.warehouse import SQL_DIR, scalar, utc_rows
 from pipeline.windows import Window
 
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+Answer = TypeVar("Answer")
 FIRST_PULL = timedelta(hours=24)
+FIRST_SPOT_PULL = timedelta(days=7)
 LATE_METRICS = timedelta(hours=2)
 PREVIOUS_MONTH_SETTLES = timedelta(days=10)
 
@@ -30,6 +47,14 @@ class _Answers:
 
     deliveries: list[ParsedDelivery] = field(default_factory=list)
     unreachable: list[LandingResult] = field(default_factory=list)
+
+    def ask(self, place: str, source: str, question: Callable[[], Answer]) -> Answer | None:
+        """The answer to one question, or None where the supplier fails."""
+        try:
+            return question()
+        except SourceError as error:
+            self.unreachable.append(unreachable(place, source, error))
+            return None
 
     def gather(self, place: str, source: str, fetched: Iterable[ParsedDelivery]) -> None:
         """Keep what comes until the supplier fails; the next pass asks for the rest."""
@@ -88,6 +113,61 @@ def _bills(
         accounts = tuple(filter(None, {**known, **said}[whole].split(",")))
     due = [account for account in accounts if cost_explorer.bill_name(start, end, account) not in known]
     yield from cost_explorer.fetch(client, start=start, end=end, accounts=due, now=now, spend=spend)
+
+
+def pull_inventory(settings: Settings, now: datetime) -> Ingested:
+    """EC2 of every configured region, of our own account and of each role's; what did not change is a repeat."""
+    answers, known = _Answers(), _known_listings(settings)
+    for role in ("", *settings.inventory_roles):
+        for region in settings.inventory_regions:
+            whose = f"EC2 {region}" + (f" of {role}" if role else "")
+            entered = answers.ask(whose, "inventory", partial(_enter, role, region))
+            if entered:
+                _list_ec2(answers, whose, Place(entered[0], region, now, known), entered[1])
+    return _land(settings, answers, now, ApiSpend(Decimal(0)))
+
+
+def pull_spot_prices(settings: Settings, now: datetime) -> Ingested:
+    """Spot prices of accelerated types in every inventory region since the last pull, of a week at first."""
+    answers, known = _Answers(), _known_listings(settings)
+    types = [row["instance_type"] for row in Seeds(SQL_DIR / "seeds").rows("instance_types")]
+    for region in settings.inventory_regions:
+        whose = f"EC2 spot prices {region}"
+        if entered := answers.ask(whose, "spot_prices", partial(_enter, "", region)):
+            place = Place(entered[0], region, now, known)
+            before = known.get(place.name("spot-prices"))
+            since = before.observed_at if before else now - FIRST_SPOT_PULL
+            ask = partial(spot_prices.fetch, entered[1], place, min(since, now), types)
+            answers.gather(whose, "spot_prices", (ask() for _ in range(1)))
+    return _land(settings, answers, now, ApiSpend(Decimal(0)))
+
+
+def _enter(role: str, region: str) -> tuple[str, EC2Client]:
+    """The account, and a client that may ask it."""
+    if not role:
+        return clients.account_id(region), clients.ec2(region)
+    return role.split(":")[4], clients.ec2(region, clients.assume_role(role, region))
+
+
+def _list_ec2(answers: _Answers, whose: str, place: Place, client: EC2Client) -> None:
+    """Instances, then their types; reservations need a permission of their own and fail alone."""
+    fetched = answers.ask(whose, "inventory", lambda: ec2_instances.fetch(client, place))
+    if fetched:
+        instances, types = ec2_instances.types_listed(fetched)
+        answers.deliveries.append(instances)
+        answers.gather(whose, "inventory", (ec2_types.fetch(client, place, each) for each in [types] if each))
+    answers.gather(whose, "inventory", (ec2_reservations.fetch(client, place) for _ in range(1)))
+
+
+def _known_listings(settings: Settings) -> dict[str, Known]:
+    """The newest delivery of each EC2 object."""
+    with warehouse(settings) as conn:
+        rows = utc_rows(
+            conn,
+            "select object, content_sha256, observed_at from raw_deliveries where starts_with(object, 'ec2://') "
+            "qualify row_number() over (partition by object order by observed_at desc, delivery_id desc) = 1",
+        )
+    return {name: Known(sha256, observed_at) for name, sha256, observed_at in rows}
 
 
 def metrics_window(last_event_at: datetime | None, now: datetime) -> Window:

@@ -47,6 +47,7 @@ class Sample:
                 "now": settings.now or CLOCK,
                 "workloads": rules if rules.is_file() else settings.workloads,
                 "regions": (),
+                "inventory_regions": (),
                 "prometheus": (),
                 "lake_mapping": None,
                 "cost_explorer": False,

@@ -33,6 +33,7 @@ CONFIG_FILE = "chipledger.toml"
 PREFIX = "CHIPLEDGER_"
 MEMORY_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B|%)", re.IGNORECASE)  # what DuckDB takes
 WHOLE_PERCENT = 100
+ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+")
 # names that are no settings: read here, by the command line's tests, and by docker-compose.yml
 OTHER_NAMES = frozenset({"CHIPLEDGER_CONFIG", "CHIPLEDGER_FAILPOINT", "CHIPLEDGER_POSTGRES_PASSWORD"})
 Listed = Annotated[tuple[str, ...], NoDecode]
@@ -48,6 +49,11 @@ class Settings(BaseSettings):
     inbox: Listed = Field((), description="folders or s3:// prefixes that are swept, separated by commas")
     workloads: Path = Field(Path("workloads.toml"), description="attribution rules; optional")
     regions: Listed = Field((), description="AWS regions whose CloudWatch Neuron metrics are pulled; none = not pulled")
+    inventory_regions: Listed = Field(
+        (), description="AWS regions whose EC2 instances, types and capacity reservations are listed; none = not listed"
+    )
+    inventory_roles: Listed = Field((), description="ARNs of roles in other accounts whose EC2 is listed too")
+    spot_prices: bool = Field(False, description="pull the spot price history of inventory_regions")
     cost_explorer: bool = Field(False, description="pull Cost Explorer (0.01 USD per request)")
     cost_explorer_accounts: Listed = Field((), description="accounts to pull; none = every linked account")
     cost_explorer_interval_hours: float = Field(
@@ -69,7 +75,9 @@ class Settings(BaseSettings):
     threads: int | None = Field(None, ge=1, description="DuckDB's threads; all cores where unset")
     lock_wait_seconds: float = Field(60.0, ge=0, description="how long to wait for another writer")
 
-    @field_validator("inbox", "regions", "cost_explorer_accounts", mode="before")
+    @field_validator(
+        *("inbox", "regions", "inventory_regions", "inventory_roles", "cost_explorer_accounts"), mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -82,6 +90,13 @@ class Settings(BaseSettings):
         names = [endpoint.name for endpoint in value]
         if doubles := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two endpoints are called {doubles[0]}; a name says which hours were asked already")
+        return value
+
+    @field_validator("inventory_roles")
+    @classmethod
+    def _role_arns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if strange := [role for role in value if not ROLE_ARN.fullmatch(role)]:
+            raise ValueError(f"{strange[0]!r} is no role; write arn:aws:iam::<account>:role/<name>")
         return value
 
     @field_validator("now")

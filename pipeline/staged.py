@@ -22,11 +22,17 @@ INSTANT = timedelta(microseconds=1)
 EVENT_COLUMNS: dict[str, tuple[str, str]] = {
     "raw_dcgm_devices": ("first_at", "last_at"),
     "raw_inventory": ("observed_at", "observed_at"),
+    "raw_instance_types": ("observed_at", "observed_at"),
+    "raw_prices": ("observed_at", "observed_at"),
+    "raw_spot_prices": ("observed_at", "observed_at"),
+    "raw_work_units": ("start_at", "end_at"),
+    "raw_pods": ("observed_at", "observed_at"),
+    "raw_capacity_reservations": ("observed_at", "observed_at"),
     "raw_cur_lines": ("usage_start_at", "usage_end_at"),
     "raw_cost_explorer_groups": ("usage_date", "end_date"),
 }
 SAMPLE_COLUMNS = ("sample_at", "sample_at")
-HALF_OPEN = frozenset({"raw_cur_lines", "raw_cost_explorer_groups"})
+HALF_OPEN = frozenset({"raw_cur_lines", "raw_cost_explorer_groups", "raw_work_units"})
 
 REJECT_COLUMNS = ("delivery_id", "source", "object", "line_number", "reason", "text")
 

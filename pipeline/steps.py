@@ -128,36 +128,43 @@ def sweep_roots(settings: Settings) -> tuple[str, ...]:
 
 def require_sources(settings: Settings) -> None:
     """Raise UsageError naming the settings where nothing tells the pass what to read."""
-    if not (sweep_roots(settings) or settings.regions or settings.prometheus or settings.cost_explorer):
+    asked = (settings.regions, settings.inventory_regions, settings.prometheus, settings.cost_explorer)
+    if not (sweep_roots(settings) or any(asked)):
         raise UsageError(
             "no source is configured: set CHIPLEDGER_INBOX (folders, s3:// prefixes), CHIPLEDGER_REGIONS (CloudWatch), "
-            f"[[prometheus]] or CHIPLEDGER_COST_EXPLORER=true, or put files into {settings.place.landing}; "
+            "CHIPLEDGER_INVENTORY_REGIONS (EC2), [[prometheus]] or CHIPLEDGER_COST_EXPLORER=true, or put files into "
+            f"{settings.place.landing}; "
             "to look around first: chipledger run --sample"
         )
 
 
 def ingest_metrics(settings: Settings, now: datetime, on_object: OnObject | None = None) -> Ingested:
-    """Sweep telemetry and inventory, pull CloudWatch and Prometheus where set; an unreachable one stops no other."""
-    from pipeline.pulls import pull_cloudwatch
+    """Sweep telemetry and inventory, pull EC2, CloudWatch and Prometheus where set; a failing one stops no other."""
+    from pipeline.pulls import pull_cloudwatch, pull_inventory
     from pipeline.pulls_prometheus import pull_prometheus
 
     roots, _ = split_by_kind(sweep_roots(settings))
     pulled = [f"CloudWatch of {region}" for region in settings.regions]
+    pulled += [f"EC2 of {region}" for region in settings.inventory_regions]
     pulled += [f"Prometheus {endpoint.name}" for endpoint in settings.prometheus]
     refuse_strangers(settings.place, pulled)
     ingested = ingest(settings, roots, now, on_object=on_object)
+    ingested += pull_inventory(settings, now) if settings.inventory_regions else Ingested()
     ingested += pull_cloudwatch(settings, now) if settings.regions else Ingested()
     return ingested + pull_prometheus(settings, now) if settings.prometheus else ingested
 
 
 def ingest_costs(settings: Settings, now: datetime, on_object: OnObject | None = None) -> Ingested:
-    """Sweep bills, pull Cost Explorer where it is wanted; an unreachable one stops no other."""
-    from pipeline.pulls import pull_cost_explorer
+    """Sweep bills, pull spot prices and Cost Explorer where wanted; an unreachable one stops no other."""
+    from pipeline.pulls import pull_cost_explorer, pull_spot_prices
 
     _, roots = split_by_kind(sweep_roots(settings))
-    refuse_strangers(settings.place, ["Cost Explorer"] if settings.cost_explorer else [])
-    swept = ingest(settings, roots, now, on_object=on_object)
-    return swept + pull_cost_explorer(settings, now) if settings.cost_explorer else swept
+    spot_regions = settings.inventory_regions if settings.spot_prices else ()
+    pulled = [f"spot prices of {region}" for region in spot_regions]
+    refuse_strangers(settings.place, [*pulled, *(["Cost Explorer"] if settings.cost_explorer else [])])
+    ingested = ingest(settings, roots, now, on_object=on_object)
+    ingested += pull_spot_prices(settings, now) if spot_regions else Ingested()
+    return ingested + pull_cost_explorer(settings, now) if settings.cost_explorer else ingested
 
 
 def ingest(

@@ -14,6 +14,10 @@ READER_MODULES = {
     "metric_stream": "pipeline.sources.metric_stream",
     "emf": "pipeline.sources.emf",
     "inventory": "pipeline.sources.inventory",
+    "pods": "pipeline.sources.inventory_pods",
+    "price_list": "pipeline.sources.price_list",
+    "spot_prices": "pipeline.sources.spot_prices",
+    "work_units": "pipeline.sources.work_units",
     "cost_explorer": "pipeline.sources.cost_explorer_files",
 }
 

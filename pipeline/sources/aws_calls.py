@@ -23,6 +23,7 @@ Answer = TypeVar("Answer")
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"})
 WRONG_CREDENTIALS = frozenset(
     {
+        "AuthFailure",
         "ExpiredToken",
         "ExpiredTokenException",
         "InvalidSignatureException",

@@ -12,10 +12,12 @@ from pipeline.sources.aws_calls import call, new_client
 if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ec2 import EC2Client
 
 COST_EXPLORER_REGION = "us-east-1"
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
+ROLE_SESSION = "chipledger"
 
 
 def cloudwatch(region: str) -> CloudWatchClient:
@@ -33,6 +35,29 @@ def cost_explorer() -> CostExplorerClient:
 def s3() -> Any:
     """An S3 client; boto3 follows a bucket into its region by itself."""
     return _client("s3", None)
+
+
+def ec2(region: str, credentials: Mapping[str, str] | None = None) -> EC2Client:
+    """An EC2 client of one region, with the credentials of an assumed role or our own."""
+    client: EC2Client = _client("ec2", region, credentials)
+    return client
+
+
+def assume_role(role_arn: str, region: str) -> dict[str, str]:
+    """Credentials of another account's role, for an hour; raises SourceError saying what to mend."""
+    client = _client("sts", region)
+    answer = call(
+        lambda: client.assume_role(RoleArn=role_arn, RoleSessionName=ROLE_SESSION),
+        permission=f"sts:AssumeRole on {role_arn}",
+        place=f"AWS role {role_arn}",
+        holding="Credentials",
+    )
+    given = answer["Credentials"]
+    return {
+        "aws_access_key_id": given["AccessKeyId"],
+        "aws_secret_access_key": given["SecretAccessKey"],
+        "aws_session_token": given["SessionToken"],
+    }
 
 
 def account_id(region: str) -> str:
@@ -63,10 +88,10 @@ def list_some_metrics(region: str) -> None:
     call(lambda: client.list_metrics(), permission="cloudwatch:ListMetrics", place=place, holding="Metrics")
 
 
-def _client(service: str, region: str | None) -> Any:
+def _client(service: str, region: str | None, credentials: Mapping[str, str] | None = None) -> Any:
     from botocore.config import Config
 
     config = Config(
         retries={"mode": "adaptive", "max_attempts": 5}, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
     )
-    return new_client(service, region, config=config)
+    return new_client(service, region, config=config, **(credentials or {}))

@@ -18,20 +18,14 @@ CUR_CHUNK = "cur_chunk"
 CUR_MARKS = ("line_item_", "bill_", "identity_line_item")
 KNOWN_FORMATS = (
     "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, CloudWatch metric streams, Container "
-    "Insights log events, EC2 instance listings, Cost Explorer pages, CUR 2.0 exports with Manifest, mapped GPU dumps"
+    "Insights log events, EC2 instance and Kubernetes pod listings, Cost Explorer pages, CUR 2.0 exports with Manifest, "
+    "mapped GPU dumps, EC2 price lists, spot price histories, work units"
 )
 EC2_KEYS = {"InstanceType", "LaunchTime", "Placement", "PrivateDnsName", "State"}
 LAKE = "lake"
 DETECTABLE = (
-    "neuron_monitor",
-    "neuron_prometheus",
-    "dcgm",
-    "metric_stream",
-    "emf",
-    LAKE,
-    "inventory",
-    "cost_explorer",
-    "cur",
+    *("neuron_monitor", "neuron_prometheus", "dcgm", "metric_stream", "emf", LAKE),
+    *("inventory", "pods", "cost_explorer", "cur", "price_list", "spot_prices", "work_units"),
 )
 STREAM_MARKS = (b"aws.exporter.arn", b"amazonaws.com/")
 
@@ -113,6 +107,12 @@ def _json(obj: SourceObject, text: str) -> str | None:
             return "cur"
         if "Reservations" in outer or ("InstanceId" in keys and keys & EC2_KEYS):
             return "inventory"
+        if {"offercode", "publicationdate"} <= names:
+            return "price_list"
+        if "spotpricehistory" in names or {"spotprice", "availabilityzone"} <= names:
+            return "spot_prices"
+        if {"apiVersion", "kind"} <= keys and keys & {"items", "metadata"}:
+            return "pods"
     shown = ", ".join(sorted(outer)[:6]) or "none"
     raise _unknown(obj, f"JSON with the keys {shown}")
 
@@ -149,6 +149,10 @@ def _table(obj: SourceObject, text: str, lake: LakeMapping | None) -> str:
     columns = [column.strip('" ') for column in first[:HEAD_BYTES].split(",")]
     if "line_item_line_item_type" in columns:
         return CUR_CHUNK
+    if columns[0] == "FormatVersion":
+        return "price_list"
+    if {"unit", "units"} <= set(columns):
+        return "work_units"
     if "\n" not in text and len(text) > HEAD_BYTES // 2:
         raise _unknown(obj, f"a first line of more than {len(text) - 1:,} characters, starting with {text[:20]!r}")
     if len(columns) > 1:

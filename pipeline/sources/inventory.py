@@ -23,8 +23,7 @@ from pipeline.sources.base import (
     describe,
     observation_time,
 )
-from pipeline.sources.content import line_blocks, read_chunks
-from pipeline.sources.damage import read_document, read_head
+from pipeline.sources.json_listing import json_documents
 
 SOURCE = "inventory"
 TABLE = "raw_inventory"
@@ -45,7 +44,7 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class _Listed:
+class Listed:
     """One instance as listed: where in the object, its own fields, and what stood around it."""
 
     number: int
@@ -70,7 +69,7 @@ def _rows(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> It
     seen: set[tuple[object, object]] = set()
     for listed in _listed(obj, rejects):
         try:
-            row = _row(listed, observed_at)
+            row = instance_row(listed, observed_at)
         except (ValueError, TypeError, AttributeError) as error:
             text = orjson.dumps(listed.instance)
             add_reject(rejects, Reject.of(listed.number, f"not an EC2 instance: {error}", text), obj.name)
@@ -84,62 +83,41 @@ def _rows(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> It
         yield row
 
 
-def _listed(obj: SourceObject, rejects: list[Reject]) -> Iterator[_Listed]:
-    if _is_document(obj):
-        yield from _instances(read_document(obj.path, obj.name))
-        return
-    for block in line_blocks(read_chunks(obj), lambda reject: add_reject(rejects, reject, obj.name)):
-        for number, line in enumerate(block.lines, start=block.first_line):
-            if line.strip():
-                yield from _of_line(number, line, rejects, obj.name)
+def _listed(obj: SourceObject, rejects: list[Reject]) -> Iterator[Listed]:
+    for number, document in json_documents(obj, rejects):
+        for listed in _instances(document):
+            yield Listed(number or listed.number, listed.instance, listed.account_id)
 
 
-def _of_line(number: int, line: bytes, rejects: list[Reject], name: str) -> Iterator[_Listed]:
-    try:
-        document = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        cut = error.pos >= len(line.decode(errors="replace").rstrip()) - 1
-        reason = "the line is cut: its JSON ends early" if cut else f"not JSON: {error.msg}"
-        add_reject(rejects, Reject.of(number, reason, line), name)
-        return
-    for listed in _instances(document):
-        yield _Listed(number, listed.instance, listed.account_id)
-
-
-def _is_document(obj: SourceObject) -> bool:
-    """Whether the object is one JSON document over many lines, rather than one per line."""
-    first = read_head(obj.path, 4096).lstrip().split(b"\n", 1)[0].strip()
-    return first in (b"{", b"[") or first.startswith((b"[", b'{"Reservations"', b'{ "Reservations"'))
-
-
-def _instances(document: object) -> Iterator[_Listed]:
+def _instances(document: object) -> Iterator[Listed]:
     """Instances of a describe-instances response, of a list of instances, or the one instance it is."""
     if isinstance(document, dict) and isinstance(document.get("Reservations"), list):
         number = 0
         for reservation in document["Reservations"]:
             for instance in reservation.get("Instances", []):
                 number += 1
-                yield _Listed(number, instance, str(reservation.get("OwnerId") or ""))
+                yield Listed(number, instance, str(reservation.get("OwnerId") or ""))
     elif isinstance(document, list):
         for number, instance in enumerate(document, start=1):
-            yield _Listed(number, instance)
+            yield Listed(number, instance)
     else:
-        yield _Listed(1, document if isinstance(document, dict) else {"value": document})
+        yield Listed(1, document if isinstance(document, dict) else {"value": document})
 
 
-def _row(listed: _Listed, observed_at: datetime) -> dict[str, object]:
+def instance_row(listed: Listed, observed_at: datetime) -> dict[str, object]:
+    """The raw_inventory row of an EC2 Instance object; raises ValueError, TypeError or AttributeError for another."""
     instance = listed.instance
     instance_id = instance.get("InstanceId")
     if not isinstance(instance_id, str) or not instance_id:
         raise ValueError("it has no InstanceId")
-    launch_at = _time(instance.get("LaunchTime"))
+    launch_at = utc_time(instance.get("LaunchTime"))
     stopped_at = _stopped_at(str(instance.get("StateTransitionReason") or ""))
     if launch_at is None or not instance.get("InstanceType"):
         raise ValueError("it has no LaunchTime or no InstanceType")
     zone = str((instance.get("Placement") or {}).get("AvailabilityZone") or "")
     lifecycle = str(instance.get("InstanceLifecycle") or "")
     return {
-        "observed_at": _time(instance.get("observed_at")) or observed_at,
+        "observed_at": utc_time(instance.get("observed_at")) or observed_at,
         "instance_id": instance_id,
         "instance_type": str(instance.get("InstanceType") or ""),
         "account_id": str(instance.get("OwnerId") or listed.account_id or _interface_owner(instance)),
@@ -151,7 +129,7 @@ def _row(listed: _Listed, observed_at: datetime) -> dict[str, object]:
         # a start clears the reason late: a stop before the launch belongs to the life before
         "stopped_at": stopped_at if stopped_at and stopped_at >= launch_at else None,
         "lifecycle": LIFECYCLES.get(lifecycle, "on-demand"),
-        "tags": _tags(instance.get("Tags")),
+        "tags": tags_text(instance.get("Tags")),
     }
 
 
@@ -169,7 +147,7 @@ def _state(state: object) -> str:
     return str(state.get("Name") or "") if isinstance(state, dict) else str(state or "")
 
 
-def _time(text: object) -> datetime | None:
+def utc_time(text: object) -> datetime | None:
     """An ISO 8601 time in UTC; a time without an offset is taken as UTC; None for an absent one."""
     if text in (None, ""):
         return None
@@ -179,10 +157,11 @@ def _time(text: object) -> datetime | None:
 
 def _stopped_at(reason: str) -> datetime | None:
     found = _STOPPED.search(reason)
-    return _time(found[1]) if found else None
+    return utc_time(found[1]) if found else None
 
 
-def _tags(tags: object) -> str:
+def tags_text(tags: object) -> str:
+    """EC2 tags (a list of Key and Value, or a mapping) as a JSON object with sorted keys."""
     if isinstance(tags, list):
         pairs = {str(tag["Key"]): str(tag.get("Value") or "") for tag in tags if "Key" in tag}
     else:

@@ -2,7 +2,7 @@
 -- grain:  usage_hour_at, instance_id, owner_id
 -- column: usage_hour_at | UTC hour
 -- column: instance_id | EC2 instance, '' where the host is unknown
--- column: owner_id | owner: kind and its parts, separated by the unit separator
+-- column: owner_id | owner: kind and its parts, separated by the unit separator; the fifth is a cluster told with it
 -- column: workload_id | cluster/namespace/kind/name, '-' for unknown parts
 -- column: workload | name of the workload
 -- column: kind | kind of workload, '-' where unknown
@@ -10,7 +10,7 @@
 -- column: namespace | Kubernetes namespace, '-' where none
 -- column: team | owning team, '' where no rule names one
 -- column: cost_center | cost center, '' where no rule names one
--- column: attribution_rule | rule:<n>, pod_name, slurm or runtime_tag
+-- column: attribution_rule | rule:<n>, owner, pod_name, slurm or runtime_tag
 -- check:  fail | workload_id like '%/%/%/%' | a workload id has four parts
 -- window: usage_hour_at
 
@@ -21,13 +21,20 @@ with owners as (
         owner_id,
     from int_holdings
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
+    union
+    select
+        usage_hour_at,
+        instance_id,
+        owner_id,
+    from int_work_unit_hours
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
 identities as (
     select distinct
         o.instance_id,
         o.owner_id,
-        coalesce(i.cluster, '-') as cluster,
+        coalesce(nullif(i.cluster, '-'), nullif(split_part(o.owner_id, chr(31), 5), ''), '-') as cluster,
         coalesce(i.tags, '{}') as tags,
         split_part(o.owner_id, chr(31), 1) as owner_kind,
         split_part(o.owner_id, chr(31), 2) as part_1,
@@ -39,19 +46,22 @@ identities as (
 
 parsed as (
     select
-        instance_id,
-        owner_id,
-        cluster,
-        tags,
+        f.instance_id,
+        f.owner_id,
+        f.cluster,
+        f.tags,
         case when owner_kind = 'pod' then part_1 else '' end as namespace,
         case when owner_kind = 'pod' then part_2 else '' end as pod,
         case when owner_kind = 'pod' then part_3 else '' end as container,
         case when owner_kind = 'slurm' then part_1 else '' end as hpc_job,
         case when owner_kind = 'tag' then part_1 else '' end as runtime_tag,
-        case owner_kind when 'pod' then 'pod_name' when 'slurm' then 'slurm' else 'runtime_tag' end as fallback_rule,
+        coalesce(p.labels, '{}') as labels,
+        coalesce(p.controller_kind, '') as controller_kind,
+        coalesce(p.controller_name, '') as controller_name,
+        case when p.controller_name <> '' then p.controller_kind || '/' || p.controller_name else '' end as controller,
         case owner_kind when 'slurm' then 'slurm' else '-' end as fallback_kind,
         case
-            when owner_kind <> 'pod' then part_1
+            when owner_kind <> 'pod' then ''
             -- suffixes that Kubernetes adds, in its own alphabet: ReplicaSet, indexed Job, Job, ordinal
             when regexp_matches(part_2, '.-[bcdfghjklmnpqrstvwxz2456789]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$')
                 then regexp_replace(part_2, '-[bcdfghjklmnpqrstvwxz2456789]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$', '')
@@ -60,44 +70,100 @@ parsed as (
             when regexp_matches(part_2, '.-[bcdfghjklmnpqrstvwxz2456789]{5}$')
                 then regexp_replace(part_2, '-[bcdfghjklmnpqrstvwxz2456789]{5}$', '')
             else regexp_replace(part_2, '(.)-\d+$', '\1')
-        end as fallback_name,
-    from identities
+        end as pod_base_name,
+    from identities as f
+    left join int_pods as p
+        on f.owner_kind = 'pod' and f.instance_id = p.instance_id and f.part_1 = p.namespace and f.part_2 = p.pod
+),
+
+-- which pattern of which rule matches; `chipledger workloads explain` shows it
+tried as (
+    select
+        p.instance_id,
+        p.owner_id,
+        r.rule_number,
+        regexp_matches(p.cluster, r.cluster_pattern) as is_cluster,
+        regexp_matches(p.namespace, r.namespace_pattern) as is_namespace,
+        regexp_matches(p.pod, r.pod_pattern) as is_pod,
+        regexp_matches(p.container, r.container_pattern) as is_container,
+        regexp_matches(p.hpc_job, r.hpc_job_pattern) as is_hpc_job,
+        regexp_matches(p.runtime_tag, r.runtime_tag_pattern) as is_runtime_tag,
+        regexp_matches(p.controller, r.owner_pattern) as is_owner,
+        coalesce(
+            regexp_matches(
+                -- an empty key would be no JSON path
+                json_extract_string(p.tags, '$."' || nullif(r.instance_tag_key, '') || '"'), r.instance_tag_pattern
+            ),
+            r.instance_tag_key = ''
+        ) as is_instance_tag_value,
+        coalesce(
+            regexp_matches(
+                json_extract_string(p.labels, '$."' || nullif(r.pod_label_key, '') || '"'), r.pod_label_pattern
+            ),
+            r.pod_label_key = ''
+        ) as is_pod_label_value,
+    from parsed as p
+    cross join stg_workload_rules as r
 ),
 
 matched as (
     select
-        p.instance_id,
-        p.owner_id,
-        min(r.rule_number) as rule_number,
-    from parsed as p
-    join stg_workload_rules as r
-        on
-            regexp_matches(p.cluster, r.cluster_pattern)
-            and regexp_matches(p.namespace, r.namespace_pattern)
-            and regexp_matches(p.pod, r.pod_pattern)
-            and regexp_matches(p.container, r.container_pattern)
-            and regexp_matches(p.hpc_job, r.hpc_job_pattern)
-            and regexp_matches(p.runtime_tag, r.runtime_tag_pattern)
-            and (
-                r.instance_tag_key = ''
-                or regexp_matches(
-                    json_extract_string(p.tags, '$."' || r.instance_tag_key || '"'), r.instance_tag_pattern
-                )
-            )
-    group by p.instance_id, p.owner_id
+        instance_id,
+        owner_id,
+        min(rule_number) as rule_number,
+    from tried
+    where
+        is_cluster
+        and is_namespace
+        and is_pod
+        and is_container
+        and is_hpc_job
+        and is_runtime_tag
+        and is_owner
+        and is_instance_tag_value
+        and is_pod_label_value
+    group by instance_id, owner_id
+),
+
+-- what names a workload that no rule names, in order; the first that has a name speaks
+steps as (
+    select
+        instance_id,
+        owner_id,
+        unnest([1, 2, 3, 4]) as step_number,
+        unnest(['owner', 'pod_name', 'slurm', 'runtime_tag']) as step,
+        unnest([controller_name, pod_base_name, hpc_job, runtime_tag]) as name,
+        unnest([controller_kind, fallback_kind, fallback_kind, fallback_kind]) as kind,
+    from parsed
+),
+
+fallbacks as (
+    select
+        instance_id,
+        owner_id,
+        arg_min(step, step_number) as fallback_rule,
+        arg_min(name, step_number) as fallback_name,
+        arg_min(kind, step_number) as fallback_kind,
+    from steps
+    where name <> ''
+    group by instance_id, owner_id
 ),
 
 named as (
     select
-        p.*,
+        p.instance_id,
+        p.owner_id,
+        p.cluster,
+        coalesce(f.fallback_rule, 'runtime_tag') as fallback_rule,
         r.rule_number,
-        coalesce(nullif(r.workload, ''), p.fallback_name) as workload,
-        coalesce(nullif(r.kind, ''), p.fallback_kind) as kind,
+        coalesce(nullif(r.workload, ''), f.fallback_name, '') as workload,
+        coalesce(nullif(r.kind, ''), f.fallback_kind, '-') as kind,
         coalesce(nullif(p.namespace, ''), '-') as shown_namespace,
         coalesce(r.team, '') as team,
         coalesce(r.cost_center, '') as cost_center,
         r.workload <> '' as is_named_by_rule,
     from parsed as p
+    left join fallbacks as f using (instance_id, owner_id)
     left join matched as m using (instance_id, owner_id)
     left join stg_workload_rules as r on m.rule_number = r.rule_number
 )

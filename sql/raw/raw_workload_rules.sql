@@ -9,6 +9,9 @@
 -- column: runtime_tag | regex on the Neuron runtime tag, '' = any
 -- column: instance_tag_key | instance tag the next regex reads, '' = none
 -- column: instance_tag_value | regex on that tag's value, '' = any
+-- column: owner | regex on the pod's owner, kind/name in lower-case kind, '' = any
+-- column: pod_label_key | pod label the next regex reads, '' = none
+-- column: pod_label_value | regex on that label's value, '' = any
 -- column: workload | name the rule gives, '' = leave
 -- column: team | team the rule gives
 -- column: kind | kind the rule gives
@@ -24,6 +27,9 @@ create table if not exists raw_workload_rules (
     runtime_tag varchar,
     instance_tag_key varchar,
     instance_tag_value varchar,
+    owner varchar,
+    pod_label_key varchar,
+    pod_label_value varchar,
     workload varchar,
     team varchar,
     kind varchar,

@@ -9,6 +9,9 @@
 -- column: runtime_tag_pattern | regular expression over the Neuron runtime tag
 -- column: instance_tag_key | EC2 tag that must exist; '' asks for none
 -- column: instance_tag_pattern | regular expression over that tag's value
+-- column: owner_pattern | regular expression over the pod's owner, as deployment/ranker
+-- column: pod_label_key | pod label that must exist; '' asks for none
+-- column: pod_label_pattern | regular expression over that label's value
 -- column: workload | name given to the workload; '' keeps the name that the fallbacks give
 -- column: team | owning team
 -- column: kind | kind of workload; '' keeps the one that the fallbacks give
@@ -25,6 +28,9 @@ select
     runtime_tag as runtime_tag_pattern,
     instance_tag_key,
     instance_tag_value as instance_tag_pattern,
+    owner as owner_pattern,
+    pod_label_key,
+    pod_label_value as pod_label_pattern,
     workload,
     team,
     kind,

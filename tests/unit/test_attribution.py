@@ -29,7 +29,13 @@ def test_rules_keep_their_order_and_count_from_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('[[rule]]\npodd = "x"\nteam = "t"\n', "rule 1: unknown key 'podd'"),
+        ('[[rule]]\npodd = "x"\nteam = "t"\n', "line 2, rule 1: unknown key 'podd'; did you mean pod?"),
+        ('\n[[rule]]\npod = "x"\nteam = "t"\n\n[[ rule ]]\nteam = "t"\n pod = "("\n', "line 8, rule 2: pod = "),
+        ('rule = [{pod = "(", team = "t"}]\n', "workloads.toml, rule 1: pod = "),
+        (
+            '[[rule]]\npod_label_key = "x"\nteam = "t"\n',
+            "line 2, rule 1: pod_label_key and pod_label_value",
+        ),
         ('[[rule]]\npod = 3\nteam = "t"\n', "pod must be text"),
         ('[[rule]]\npod = "x"\n', "gives nothing"),
         ('[[rule]]\nteam = "t"\n', "matches everything"),

@@ -1,0 +1,203 @@
+"""Why a pod, job or runtime tag is the workload it is: the build's own SQL on given facts, every step shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import duckdb
+
+from pipeline.attribution import KEYED, PATTERNS, WorkloadRule
+from pipeline.build import load_rules
+from pipeline.models import Models, bind
+from pipeline.warehouse import bootstrap
+from pipeline.windows import ALL_TIME
+
+PART = "\x1f"  # between the parts of an owner_id, as the models write it
+MODEL = "int_owner_workloads"
+LAST_SELECT = "\n)\n\nselect\n"
+# What the models below the facts read; everything else about the fleet is told by the caller.
+GIVEN = """
+create table int_hosts (hostname text, instance_id text, valid_from_at timestamptz, valid_until_at timestamptz);
+create table int_holdings (usage_hour_at timestamptz, instance_id text, owner_id text);
+create table int_work_unit_hours (usage_hour_at timestamptz, instance_id text, owner_id text);
+create table int_instances (instance_id text, cluster text, tags text);
+"""
+BUILT = ("stg_workload_rules", "stg_pods", "int_pods")
+WORDS = {
+    "owner": "pod owner",
+    "hpc_job": "Slurm job",
+    "runtime_tag": "runtime tag",
+    "instance_tag_value": "instance tag",
+    "pod_label_value": "pod label",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What telemetry and inventory would say; '' is unknown. `owner` is kind/name as Kubernetes writes it."""
+
+    pod: str = ""
+    namespace: str = ""
+    container: str = ""
+    owner: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    hpc_job: str = ""
+    runtime_tag: str = ""
+    cluster: str = ""
+
+    @property
+    def owner_id(self) -> str:
+        """Who holds the accelerator, as int_holdings names it: the pod, else the job, else the runtime."""
+        if self.pod:
+            return PART.join(("pod", self.namespace, self.pod, self.container))
+        return PART.join(("slurm", self.hpc_job) if self.hpc_job else ("tag", self.runtime_tag))
+
+    @property
+    def spoken(self) -> Facts:
+        """Without the facts that the build does not look at: a pod speaks before a job, a job before a runtime."""
+        return replace(
+            self,
+            hpc_job="" if self.pod else self.hpc_job,
+            runtime_tag="" if self.pod or self.hpc_job else self.runtime_tag,
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: it `decides` the name, `adds` team, kind or cost center, applies not (`no`), or is `unasked`."""
+
+    step: str
+    outcome: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the build makes of the facts, and the steps in order."""
+
+    subject: str
+    workload_id: str
+    workload: str
+    team: str
+    kind: str
+    cost_center: str
+    attribution_rule: str
+    steps: tuple[Step, ...]
+
+
+def explain(facts: Facts, rules: Sequence[WorkloadRule], models: Models) -> Explanation:
+    """Run the models that attribute owners on one owner, and read their steps."""
+    with duckdb.connect() as conn:
+        conn.execute("set TimeZone = 'UTC'")
+        bootstrap(conn)
+        load_rules(conn, rules)
+        _tell(conn, facts, models)
+        columns = ("workload_id", "workload", "team", "kind", "cost_center", "attribution_rule")
+        decided = conn.execute(f"select {', '.join(columns)} from ({_sql(models, MODEL)})").fetchall()[0]
+        named = conn.execute(_until(models, "matched", "rule_number")).fetchall()
+        first = named[0][0] if named else None
+        steps = (*_rule_steps(conn, models, facts, rules, first), *_fallback_steps(conn, models, facts, decided[-1]))
+    subject = facts.pod or facts.hpc_job or facts.runtime_tag
+    return Explanation(subject, **dict(zip(columns, decided, strict=True)), steps=steps)
+
+
+def _tell(conn: duckdb.DuckDBPyConnection, facts: Facts, models: Models) -> None:
+    """Put the facts where the build finds them, on one instance."""
+    conn.execute(GIVEN)
+    at, instance = ALL_TIME.start_at, "i-00000000"
+    conn.execute("insert into int_holdings values (?, ?, ?)", [at, instance, facts.owner_id])
+    conn.execute("insert into int_instances values (?, ?, ?)", [instance, facts.cluster or "-", json.dumps(facts.tags)])
+    kind, _, name = facts.owner.partition("/")
+    if facts.pod:
+        conn.execute(
+            "insert into raw_pods (observed_at, instance_id, node_name, namespace, pod, created_at, owner_kind, "
+            "owner_name, labels) values (?, ?, '', ?, ?, ?, ?, ?, ?)",
+            [at, instance, facts.namespace, facts.pod, at, kind if name else "", name, json.dumps(facts.labels)],
+        )
+    for model in BUILT:
+        conn.execute(f"create table {model} as {_sql(models, model)}")
+
+
+def _sql(models: Models, name: str) -> str:
+    end_at = ALL_TIME.end_at
+    return bind(models[name], start_at=ALL_TIME.start_at, end_at=end_at, seeds_dir=models.seeds_dir, as_of=end_at)
+
+
+def _until(models: Models, step: str, columns: str) -> str:
+    """The model's own SQL up to one of its named steps, and that step's rows instead of the last SELECT."""
+    steps, found, _ = _sql(models, MODEL).rpartition(LAST_SELECT)
+    if not found:
+        raise LookupError(f"{MODEL} no longer ends in a SELECT after its named steps")
+    return f"{steps}\n)\n\nselect {columns} from {step}"
+
+
+def _rule_steps(
+    conn: duckdb.DuckDBPyConnection,
+    models: Models,
+    facts: Facts,
+    rules: Sequence[WorkloadRule],
+    first: int | None,
+) -> Iterator[Step]:
+    """Every rule in order; the patterns of `tried` say what matched."""
+    columns = ", ".join(f"is_{name}" for name in PATTERNS)
+    tried = {row[0]: row[1:] for row in conn.execute(_until(models, "tried", f"rule_number, {columns}")).fetchall()}
+    if not rules:
+        yield Step("rules", "no", "workloads.toml holds no rule")
+    controller = conn.execute(_until(models, "parsed", "controller")).fetchall()[0][0]
+    for rule in rules:
+        failed = [name for name, is_match in zip(PATTERNS, tried[rule.rule_number], strict=True) if not is_match]
+        step = f"rule:{rule.rule_number}"
+        if failed:
+            yield Step(step, "no", "; ".join(_mismatch(rule, name, facts.spoken, controller) for name in failed))
+        elif rule.rule_number == first:
+            given = ", ".join(f"{key} = {value!r}" for key, value in _gives(rule).items())
+            yield Step(step, "decides" if rule.workload else "adds", f"it matches and gives {given}")
+        else:
+            yield Step(step, "unasked", f"it matches too, but rule {first} comes first")
+
+
+def _mismatch(rule: WorkloadRule, name: str, facts: Facts, controller: str) -> str:
+    pattern, word = getattr(rule, name), WORDS.get(name, name)
+    if name in KEYED:
+        key = getattr(rule, KEYED[name])
+        held = facts.tags if name == "instance_tag_value" else facts.labels
+        if key not in held:
+            return f"there is no {word} {key!r}"
+        return f"{word} {key!r} is {held[key]!r}, which {pattern!r} does not match"
+    value = controller if name == "owner" else getattr(facts, name)
+    return (
+        f"{word} {value!r} is not matched by {pattern!r}" if value else f"{pattern!r} asks for a {word}; none is known"
+    )
+
+
+def _gives(rule: WorkloadRule) -> dict[str, str]:
+    given = {key: getattr(rule, key) for key in ("workload", "team", "kind", "cost_center")}
+    return {key: value for key, value in given.items() if value}
+
+
+def _fallback_steps(conn: duckdb.DuckDBPyConnection, models: Models, facts: Facts, decided: str) -> Iterator[Step]:
+    """The steps after the rules, as the build tries them."""
+    rows = conn.execute(f"{_until(models, 'steps', 'step, name')} order by step_number").fetchall()
+    absent = {
+        "owner": "the pod's controller is not known: give --owner, or list pods with kubectl get pods -o json",
+        "pod_name": "there is no pod",
+        "slurm": "there is no Slurm job",
+        "runtime_tag": "there is no runtime tag",
+    }
+    if facts.pod:
+        beside = "the pod speaks for what it holds: {} is not looked at"
+        absent |= {"slurm": beside.format("a Slurm job"), "runtime_tag": beside.format("a runtime tag")}
+    elif facts.hpc_job:
+        absent["runtime_tag"] = "the job speaks for what it holds: a runtime tag is not looked at"
+    reached = decided.startswith("rule:")
+    for step, name in rows:
+        if reached:
+            yield Step(step, "unasked", f"{decided} has named the workload" + (f"; else {name!r}" if name else ""))
+        elif not name:
+            yield Step(step, "no", absent[step])
+        else:
+            reached = step == decided
+            yield Step(step, "decides", f"the name is {name!r}")

@@ -1,0 +1,93 @@
+"""Kubernetes pods: `kubectl get pods -A -o json`, or one Pod object per line; they tell owners and labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from pipeline.sources.base import (
+    IngestOptions,
+    ParsedDelivery,
+    Reject,
+    Seeds,
+    SourceObject,
+    add_reject,
+    describe,
+    observation_time,
+)
+from pipeline.sources.inventory import SOURCE, utc_time
+from pipeline.sources.json_listing import json_documents
+
+TABLE = "raw_pods"
+ROWS_PER_BATCH = 10_000
+_TIME = pa.timestamp("us", tz="UTC")
+SCHEMA = pa.schema(
+    [("observed_at", _TIME)]
+    + [(name, pa.string()) for name in ("instance_id", "node_name", "namespace", "pod")]
+    + [("created_at", _TIME)]
+    + [(name, pa.string()) for name in ("owner_kind", "owner_name", "labels")]
+)
+
+
+def read(obj: SourceObject, options: IngestOptions, seeds: Seeds) -> ParsedDelivery:
+    """Pods of the object as raw_pods rows, all observed when the object was."""
+    info = describe(obj, SOURCE, observation_time(obj, options))
+    rejects: list[Reject] = []
+    return ParsedDelivery(info, _batches(obj, info.observed_at, rejects), rejects)
+
+
+def _batches(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    rows = _rows(obj, observed_at, rejects)
+    while batch := list(islice(rows, ROWS_PER_BATCH)):
+        yield TABLE, pa.RecordBatch.from_pylist(batch, SCHEMA)
+
+
+def _rows(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> Iterator[dict[str, object]]:
+    seen: set[tuple[object, ...]] = set()
+    for number, pod in _pods(obj, rejects):
+        try:
+            row = {"observed_at": observed_at, **_row(pod)}
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            reason = f"not a Kubernetes pod: {error}"
+            add_reject(rejects, Reject.of(number, reason, orjson.dumps(pod)), obj.name)
+            continue
+        key = tuple(row[name] for name in ("namespace", "pod", "created_at"))
+        if key in seen:
+            add_reject(rejects, Reject.of(number, "the same pod again", orjson.dumps(pod)), obj.name)
+            continue
+        seen.add(key)
+        yield row
+
+
+def _pods(obj: SourceObject, rejects: list[Reject]) -> Iterator[tuple[int, Any]]:
+    for number, document in json_documents(obj, rejects):
+        if isinstance(document, dict) and isinstance(document.get("items"), list):
+            yield from enumerate(document["items"], start=1) if not number else ((number, p) for p in document["items"])
+        else:
+            yield number or 1, document
+
+
+def _row(pod: Mapping[str, Any]) -> dict[str, object]:
+    told = pod["metadata"]
+    created_at = utc_time(told["creationTimestamp"])
+    if not told["name"] or created_at is None:
+        raise ValueError("it has no name or no creationTimestamp")
+    owners = told.get("ownerReferences") or []
+    owner = next((each for each in owners if each.get("controller")), owners[0] if owners else {})
+    labels = {str(key): str(value) for key, value in (told.get("labels") or {}).items()}
+    return {
+        "instance_id": "",
+        "node_name": str((pod.get("spec") or {}).get("nodeName") or ""),
+        "namespace": str(told.get("namespace") or "default"),
+        "pod": str(told["name"]),
+        "created_at": created_at,
+        "owner_kind": str(owner.get("kind") or ""),
+        "owner_name": str(owner.get("name") or ""),
+        "labels": json.dumps(labels, sort_keys=True, ensure_ascii=False, separators=(",", ":")),
+    }

@@ -1,0 +1,137 @@
+"""Work units from CSV files: tokens, steps and requests that a workload did in a stretch of time.
+
+start_at,end_at,namespace,pod,unit,units
+2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,search,ranker-7d9f8b6c5d-x2k4z,output_tokens,1200000
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.errors import RefusedDelivery
+from pipeline.sources.base import (
+    IngestOptions,
+    ParsedDelivery,
+    Reject,
+    Seeds,
+    SourceObject,
+    add_reject,
+    describe,
+    observation_time,
+)
+from pipeline.sources.csv_lines import csv_lines
+from pipeline.sources.inventory import utc_time
+from pipeline.windows import ALL_TIME
+
+SOURCE = "work_units"
+TABLE = "raw_work_units"
+UNITS = ("prompt_tokens", "output_tokens", "steps", "requests")
+IDENTITY = ("pod", "hpc_job", "runtime_tag")
+FACTS = ("cluster", "namespace", "pod", "container", "hpc_job", "runtime_tag", "instance_id")
+NEEDED = ("start_at", "unit", "units")
+COLUMNS = ("start_at", "end_at", *FACTS, "unit", "units")
+MOMENT = timedelta(microseconds=1)
+MAX_SPAN = timedelta(days=31)
+MAX_UNITS = 10**15
+ROWS_PER_BATCH = 10_000
+_TIME = pa.timestamp("us", tz="UTC")
+SCHEMA = pa.schema(
+    [("line_number", pa.int64()), ("start_at", _TIME), ("end_at", _TIME)]
+    + [(name, pa.string()) for name in (*FACTS, "unit")]
+    + [("units", pa.int64())]
+)
+
+
+def read(obj: SourceObject, options: IngestOptions, seeds: Seeds) -> ParsedDelivery:
+    """Lines of the object as raw_work_units rows; an unknown column refuses the file, a bad line is a reject."""
+    info = describe(obj, SOURCE, observation_time(obj, options))
+    rejects: list[Reject] = []
+    return ParsedDelivery(info, _batches(obj, rejects), rejects)
+
+
+def _batches(obj: SourceObject, rejects: list[Reject]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    rows = _rows(obj, rejects)
+    while batch := list(islice(rows, ROWS_PER_BATCH)):
+        yield TABLE, pa.RecordBatch.from_pylist(batch, SCHEMA)
+
+
+def _rows(obj: SourceObject, rejects: list[Reject]) -> Iterator[dict[str, Any]]:
+    lines = csv_lines(obj, lambda reject: add_reject(rejects, reject, obj.name))
+    names = _header(next(lines, (0, []))[1], obj.name)
+    seen: set[tuple[Any, ...]] = set()
+    for number, fields in lines:
+        try:
+            row = _row(number, _line(names, fields))
+            key = tuple(row[name] for name in ("start_at", "end_at", *FACTS, "unit"))
+            if key in seen:
+                raise ValueError("the same workload, unit and time again")
+        except ValueError as error:
+            add_reject(rejects, Reject.of(number, str(error), ",".join(fields)), obj.name)
+            continue
+        seen.add(key)
+        yield row
+
+
+def _header(fields: list[str], name: str) -> list[str]:
+    names = [field.strip().lower() for field in fields]
+    for unknown in [each for each in names if each not in COLUMNS]:
+        near = get_close_matches(unknown, COLUMNS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise RefusedDelivery(name, f"unknown column {unknown!r}", f"{hint}known are {', '.join(COLUMNS)}")
+    if missing := [each for each in NEEDED if each not in names]:
+        raise RefusedDelivery(name, f"work units without the column {missing[0]}", f"add it to {', '.join(names)}")
+    if len(set(names)) < len(names):
+        raise RefusedDelivery(name, "a column stands twice", "name each once")
+    return names
+
+
+def _line(names: list[str], fields: list[str]) -> dict[str, str]:
+    if len(fields) != len(names):
+        raise ValueError(f"{len(fields)} fields where the header has {len(names)}")
+    return {name: field.strip() for name, field in zip(names, fields, strict=True)}
+
+
+def _row(number: int, line: Mapping[str, str]) -> dict[str, Any]:
+    start_at = utc_time(line["start_at"])
+    if start_at is None:
+        raise ValueError("it has no start_at")
+    end_at = utc_time(line.get("end_at")) or start_at
+    if end_at == start_at:
+        end_at += MOMENT
+    if not ALL_TIME.start_at <= start_at <= ALL_TIME.end_at - MAX_SPAN:
+        raise ValueError(f"{start_at} is no time of ours")
+    if not timedelta(0) <= end_at - start_at <= MAX_SPAN:
+        raise ValueError(f"from {start_at} to {end_at}: an end comes after its start, and 31 days later at most")
+    if line["unit"] not in UNITS:
+        raise ValueError(f"unit {line['unit']!r} is none of {', '.join(UNITS)}")
+    facts = {name: line.get(name, "") for name in FACTS}
+    if not any(facts[name] for name in IDENTITY):
+        raise ValueError(f"nobody is named: one of {', '.join(IDENTITY)} must be")
+    if any("\x1f" in text for text in facts.values()):
+        raise ValueError("a name holds a unit separator")
+    return {
+        "line_number": number,
+        "start_at": start_at,
+        "end_at": end_at,
+        **facts,
+        "unit": line["unit"],
+        "units": _count(line["units"]),
+    }
+
+
+def _count(text: str) -> int:
+    """A whole number, also as 12.0 or 1.2e6; raises ValueError for anything else."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is no number of units") from error
+    if not amount.is_finite() or not 0 <= amount <= MAX_UNITS or amount != int(amount):
+        raise ValueError(f"{text} is no whole number of units from 0 to 10^15")
+    return int(amount)
