@@ -130,7 +130,9 @@ def _advice(error: ClientError, permission: str) -> str:
     if OTHER_REGION in str(error):
         return "the endpoint is not this region's: correct CHIPLEDGER_REGIONS or AWS_ENDPOINT_URL, then run again"
     if code in UNKNOWN_THERE:
-        return "the credentials are wrong, or this account has not enabled the region: renew or correct, then run again"
+        return (
+            "wrong credentials, or a region that this account has not enabled: renew them or enable it, then run again"
+        )
     if code in DENIED:
         return f"allow {permission} to this identity, then run again"
     if code in WRONG_CREDENTIALS:
