@@ -181,7 +181,14 @@ def test_an_endpoint_that_nobody_listens_at_and_a_proxy_with_a_password_leak_not
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("CHIPLEDGER_SLACK_TOKEN", MARK), ("CHIPLEDGER_MEMORY_LIMIT", "much"), ("CHIPLEDGER_THREADS", "many")],
+    [
+        ("CHIPLEDGER_SLACK_TOKEN", MARK),
+        ("CHIPLEDGER_MEMORY_LIMIT", "much"),
+        ("CHIPLEDGER_THREADS", "many"),
+        ("CHIPLEDGER_PROMETHEUS", f'[{{"name": "one", "url": "https://me:{MARK}@host/?x=1"}}]'),
+        ("CHIPLEDGER_PROMETHEUS", f'[{{"name": "one", "url": "https://host/?token={MARK}"}}]'),
+        ("CHIPLEDGER_PROMETHEUS", f'{{"name": "{MARK}"'),
+    ],
 )
 def test_wrong_settings_are_named_without_the_secrets_beside_them(
     name: str, value: str, aws: Wall, talkative: Path,
