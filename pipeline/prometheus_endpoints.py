@@ -33,12 +33,13 @@ class PrometheusEndpoint(BaseModel):
     @classmethod
     def _base(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-            raise ValueError(f"{value!r} is no http(s) address without a query")
         if parts.username or parts.password:
             raise ValueError(
                 "no name or password belongs into a url; set bearer = true and CHIPLEDGER_PROMETHEUS_TOKEN"
             )
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            shown = value.partition("?")[0]  # what follows may be a token
+            raise ValueError(f"{shown!r} is no http(s) address, or a query follows it: end it before /api/v1")
         return QUERY_PATH.sub("", value)
 
     @field_validator("step_seconds")

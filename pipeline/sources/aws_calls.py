@@ -73,18 +73,20 @@ def error_code(error: ClientError) -> str:
 
 
 def new_client(service: str, region: str | None = None, **options: Any) -> Any:
-    """A boto3 client from the ordinary AWS settings; raises SourceError where they are wrong.
-
-    Its library stays silent at DEBUG, where it writes signed requests and answers: session tokens, assumed roles' keys.
-    """
+    """A boto3 client from the ordinary AWS settings; raises SourceError where they are wrong."""
     import boto3
 
-    logging.getLogger("botocore").setLevel(logging.INFO)
+    silence_signing()
     try:
         return boto3.client(service, region_name=region, **options)  # type: ignore[call-overload]
     except (BotoCoreError, ValueError) as error:
         place = f"AWS {service}" + (f" ({region})" if region else "")
         raise SourceError(f"{place}: {error}; check AWS_PROFILE, the region and AWS_ENDPOINT_URL") from error
+
+
+def silence_signing() -> None:
+    """Keep botocore from logging at DEBUG, where it writes signed requests and answers: session tokens, roles' keys."""
+    logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 def call(
@@ -131,7 +133,9 @@ def _advice(error: ClientError, permission: str) -> str:
     if OTHER_REGION in str(error):
         return "the endpoint is not this region's: correct CHIPLEDGER_REGIONS or AWS_ENDPOINT_URL, then run again"
     if code in UNKNOWN_THERE:
-        return "the credentials are wrong, or this account has not enabled the region: renew or correct, then run again"
+        return (
+            "wrong credentials, or a region that this account has not enabled: renew them or enable it, then run again"
+        )
     if code in DENIED:
         return f"allow {permission} to this identity, then run again"
     if code in WRONG_CREDENTIALS:

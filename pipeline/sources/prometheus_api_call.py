@@ -159,11 +159,12 @@ def _document(body: bytes) -> Mapping[str, Any] | None:
 
 
 def _words(said: Mapping[str, Any] | None, reply: Reply) -> str:
-    """What the server says, in its own words or AWS's."""
+    """What the server says, in its own words or AWS's; their first line, as AWS repeats signed requests below it."""
     told = [
         str(said[name]) for name in ("__type", "errorType", "error", "message", "Message") if said and said.get(name)
     ]
-    return (": ".join(told) or reply.body[:SAID_CHARACTERS].decode("utf-8", "replace")).strip()[:SAID_CHARACTERS]
+    words = (": ".join(told) or reply.body[:SAID_CHARACTERS].decode("utf-8", "replace")).strip()
+    return words.partition("\n")[0][:SAID_CHARACTERS]
 
 
 def _is_timeout(status: int, words: str) -> bool:

@@ -15,6 +15,7 @@ from botocore.utils import get_environ_proxies
 
 from pipeline.errors import SourceError
 from pipeline.prometheus_endpoints import PrometheusEndpoint
+from pipeline.sources.aws_calls import silence_signing
 from pipeline.sources.clients import CONNECT_SECONDS
 
 READ_SECONDS = 120  # Prometheus itself gives a query two minutes
@@ -71,6 +72,7 @@ def sender(endpoint: PrometheusEndpoint, token: str = "") -> Send:
 def _signer(endpoint: PrometheusEndpoint) -> SigV4Auth:
     import boto3
 
+    silence_signing()
     place = f"Prometheus {endpoint.name}"
     try:
         credentials = boto3.Session().get_credentials()

@@ -21,7 +21,7 @@ SCRAPE = '# TYPE DCGM_FI_DEV_GPU_UTIL gauge\nDCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="
 OBJECT = "dcgm/n-20261001T000100Z.prom"
 PORTAL = Stranger(b"<html><body>please sign in</body></html>")
 RENEW = "the credentials are wrong or have expired: renew them, then run again"
-UNKNOWN = "the credentials are wrong, or this account has not enabled the region: renew or correct, then run again"
+UNKNOWN = "wrong credentials, or a region that this account has not enabled: renew them or enable it, then run again"
 Chipledger = Callable[..., tuple[int, str, str]]
 
 

@@ -18,6 +18,8 @@ from pydantic import SecretStr
 from alerts.steps import slack_settings
 from pipeline import cli, settings
 from pipeline.errors import SourceError
+from pipeline.prometheus_endpoints import PrometheusEndpoint
+from pipeline.pulls_prometheus import pull_prometheus
 from pipeline.sources import clients, cost_explorer
 from tests.support.aws_wall import Refusal, Stranger, Wall, wall
 from tests.support.ledgers import CLOCK
@@ -28,13 +30,12 @@ MARK = "MARKEDSECRET"
 ECHO = (
     "The request signature we calculated does not match.\n\nThe Canonical String should have been\n'POST\n/\n{request}'"
 )
+SERVICES = ("s3", "sts", "cloudwatch", "ce", "prometheus")
 ENDPOINTS = {
     "the truth": {},
-    "signatures refused": {
-        service: Refusal("SignatureDoesNotMatch", ECHO) for service in ("s3", "sts", "cloudwatch", "ce")
-    },
-    "denied": {service: Refusal("AccessDenied", "no") for service in ("s3", "sts", "cloudwatch", "ce")},
-    "strangers": {service: Stranger(b"<html>sign in</html>") for service in ("s3", "sts", "ce", "slack")},
+    "signatures refused": {service: Refusal("SignatureDoesNotMatch", ECHO) for service in SERVICES},
+    "denied": {service: Refusal("AccessDenied", "no") for service in SERVICES},
+    "strangers": {service: Stranger(b"<html>sign in</html>") for service in ("s3", "sts", "ce", "slack", "prometheus")},
 }
 ASKING = [(words, endpoint) for words in (("ingest", "s3://inbox/"), ("doctor", "--json")) for endpoint in ENDPOINTS]
 COMMANDS = [*ASKING, (("notify",), "the truth"), (("notify",), "strangers")]
@@ -148,6 +149,24 @@ def test_a_pass_through_airflow_at_its_most_talkative_writes_no_secret(
     assert places_with_a_secret(talkative, capfd) == []
 
 
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("kind", ["amp", "prometheus"])
+def test_a_prometheus_pull_writes_no_secret(
+    endpoint: str, kind: str, aws: Wall, talkative: Path,
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Signed or with a bearer token; alone, so that no other client has silenced anything before."""
+    logging.getLogger("botocore").setLevel(logging.NOTSET)
+    aws.instead = dict(ENDPOINTS[endpoint])
+    more = {"region": "us-east-1"} if kind == "amp" else {"bearer": True}
+    asked = PrometheusEndpoint(name="one", url=f"{aws.url}/prom", kind=kind, history_hours=1, ask="neuron", **more)
+    pulled = pull_prometheus(settings.load(prometheus=(asked,)), CLOCK, sleep=lambda _: None)
+    print(pulled)
+    assert bool(pulled.unreachable) == (endpoint != "the truth")
+    assert aws.asked
+    assert places_with_a_secret(talkative, capfd) == []
+
+
 def test_an_endpoint_that_nobody_listens_at_and_a_proxy_with_a_password_leak_nothing(
     aws: Wall, talkative: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,7 +181,14 @@ def test_an_endpoint_that_nobody_listens_at_and_a_proxy_with_a_password_leak_not
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("CHIPLEDGER_SLACK_TOKEN", MARK), ("CHIPLEDGER_MEMORY_LIMIT", "much"), ("CHIPLEDGER_THREADS", "many")],
+    [
+        ("CHIPLEDGER_SLACK_TOKEN", MARK),
+        ("CHIPLEDGER_MEMORY_LIMIT", "much"),
+        ("CHIPLEDGER_THREADS", "many"),
+        ("CHIPLEDGER_PROMETHEUS", f'[{{"name": "one", "url": "https://me:{MARK}@host/?x=1"}}]'),
+        ("CHIPLEDGER_PROMETHEUS", f'[{{"name": "one", "url": "https://host/?token={MARK}"}}]'),
+        ("CHIPLEDGER_PROMETHEUS", f'{{"name": "{MARK}"'),
+    ],
 )
 def test_wrong_settings_are_named_without_the_secrets_beside_them(
     name: str, value: str, aws: Wall, talkative: Path,

@@ -13,6 +13,11 @@ from xml.sax.saxutils import escape
 
 ACCOUNT = "111122223333"
 TARGETS = {"GraniteServiceVersion20100801": "cloudwatch", "AWSInsightsIndexService": "ce"}
+OTHERS = {"slack": "slack", "prom": "prometheus"}  # by the first part of the path
+ANSWERS = {
+    "slack": b'{"ok": true}',
+    "prometheus": b'{"status": "success", "data": {"resultType": "matrix", "result": []}}',
+}
 MODIFIED = "2026-10-01T00:05:00.000Z"
 LISTING = (
     '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>inbox</Name><Prefix></Prefix>'
@@ -94,13 +99,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         target = self.headers.get("X-Amz-Target", "")
-        service = "slack" if self.path.startswith("/slack/") else TARGETS.get(target.partition(".")[0], "sts")
+        service = OTHERS.get(self.path.split("/")[1]) or TARGETS.get(target.partition(".")[0], "sts")
         if self._refuse(target, service):
             return
         if service == "sts":
             self._send(200, IDENTITY.encode(), {"Content-Type": "text/xml"})
-        elif service == "slack":
-            self._send(200, b'{"ok": true}')
+        elif service in ANSWERS:
+            self._send(200, ANSWERS[service])
         elif service == "ce":
             self._send(200, json.dumps(self._bill(json.loads(body))).encode())
         else:
