@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pipeline.sources.arrow_arrays import MICROSECONDS, floats, instants, integers, texts
 from pipeline.sources.base import Reject, Seeds
+from pipeline.sources.bulk_rows import BulkRows
 from pipeline.sources.dcgm_identity import DeviceIdentity, GpuIdentity, device_identity, gpu_identity
 from pipeline.sources.exposition import SampleBlock
 from pipeline.sources.exposition_clock import FIRST_MS, LAST_MS
@@ -61,15 +62,25 @@ def columns_by_name(seeds: Seeds) -> dict[str, int]:
 class DcgmRows:
     """Rows under construction: identities met, open rows, when each device was seen."""
 
-    def __init__(self, columns: dict[str, int], cadence_ms: int, reject: Callable[[Reject], None]) -> None:
-        """`columns`: see columns_by_name; every sample stands for `cadence_ms` at first."""
+    def __init__(
+        self,
+        columns: dict[str, int],
+        cadence_ms: int,
+        reject: Callable[[Reject], None],
+        *,
+        open_rows: type[WideRows | BulkRows] = WideRows,
+    ) -> None:
+        """`columns`: see columns_by_name; every sample stands for `cadence_ms` at first.
+
+        `open_rows` holds the rows under construction: BulkRows where samples come a metric at a time.
+        """
         self.unmapped: Counter[str] = Counter()
         self.reject = reject
         self._columns, self._cadence_ms = columns, cadence_ms
         self._identity_of_labels = array("q")
         self._identities: dict[GpuIdentity, int] = {}
         self._column_of_name = array("q")
-        self._rows = WideRows(len(MEASURES))
+        self._rows = open_rows(len(MEASURES))
         self._xid_counts: dict[tuple[int, int], dict[int, float]] = {}
         self._first_ms, self._last_ms = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._is_measured = np.zeros(0, np.bool_)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.sources.arrow_arrays import MICROSECONDS, floats, instants, integers
+from pipeline.sources.bulk_rows import BulkRows
 from pipeline.sources.exposition import SampleBlock
 from pipeline.sources.exposition_lines import Labels
 from pipeline.sources.neuron_exporter_identity import (
@@ -26,6 +27,7 @@ from pipeline.sources.wide_rows import ClosedRows, WideRows
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
 Batches: TypeAlias = Iterator[tuple[str, pa.RecordBatch]]
+Held: TypeAlias = WideRows | BulkRows
 
 UTILIZATION: Final = "neuroncore_utilization_ratio"
 MEMORY: Final = tuple(
@@ -74,11 +76,12 @@ EVENTS: Final = pa.schema(
 class _Part:
     """One raw table under construction: its identities, and which metric fills which measure."""
 
-    def __init__(self, kind: type[Identity], measures: Mapping[str, int]) -> None:
+    def __init__(self, kind: type[Identity], measures: Mapping[str, int], open_rows: type[Held]) -> None:
         self.kind, self._measures = kind, measures
         self._numbers: dict[Identity, int] = {}
         self._of_labels, self._of_names = array("q"), array("q")
-        self.rows = WideRows(1 + max(measures.values()))
+        self._fields: list[pa.Array] = []
+        self.rows = open_rows(1 + max(measures.values()))
 
     def meet_labels(self, identity: Identity | None) -> None:
         """Number the identity of the next label set, where it belongs to this table."""
@@ -96,23 +99,26 @@ class _Part:
         self.rows.put(at[stored], identities[stored], measures[stored], values[stored])
         return stored
 
-    def identities(self, closed: ClosedRows) -> list[list[Any]]:
+    def identities(self, closed: ClosedRows, kinds: list[pa.DataType]) -> list[pa.Array]:
         """The fields of the rows' identities, column by column."""
-        known = list(self._numbers)
-        return [list(column) for column in zip(*(known[n] for n in closed.identities.tolist()), strict=True)]
+        if len(self._fields) != len(kinds) or len(self._fields[0]) != len(self._numbers):
+            columns = zip(*self._numbers, strict=True)
+            self._fields = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+        numbers = integers(closed.identities)
+        return [column.take(numbers) for column in self._fields]
 
 
 class ExporterRows:
     """Rows under construction. `scale` divides neuroncore_utilization_ratio: 1, or 100 where it is a percentage."""
 
-    def __init__(self, cadence_ms: int, scale: float = 1.0) -> None:
-        """Every sample stands for `cadence_ms` at first."""
+    def __init__(self, cadence_ms: int, scale: float = 1.0, *, open_rows: type[Held] = WideRows) -> None:
+        """Every sample stands for `cadence_ms` at first; `open_rows`: BulkRows where a metric comes at a time."""
         self.unmapped: Counter[str] = Counter()
         self._cadence_ms, self._scale = cadence_ms, scale
-        self._nodes = _Part(NodeIdentity, dict.fromkeys(HARDWARE, 0))
+        self._nodes = _Part(NodeIdentity, dict.fromkeys(HARDWARE, 0), open_rows)
         memory = {name: number for number, name in enumerate(MEMORY, 1)}
-        self._cores = _Part(CoreIdentity, {UTILIZATION: 0, **memory, RUNTIME_MEMORY: len(MEMORY) + 1})
-        self._events = _Part(EccIdentity, {ECC: 0})
+        self._cores = _Part(CoreIdentity, {UTILIZATION: 0, **memory, RUNTIME_MEMORY: len(MEMORY) + 1}, open_rows)
+        self._events = _Part(EccIdentity, {ECC: 0}, open_rows)
 
     def meet_labels(self, labels: Labels) -> None:
         """Note the next distinct label set."""
@@ -132,13 +138,13 @@ class ExporterRows:
 
     def close_if_full(self) -> Batches:
         """Rows that memory asks to hand out now."""
-        yield from self._batches(WideRows.close_if_full)
+        yield from self._batches(lambda rows: rows.close_if_full())
 
     def close_all(self) -> Batches:
         """What is left."""
-        yield from self._batches(WideRows.close_all)
+        yield from self._batches(lambda rows: rows.close_all())
 
-    def _batches(self, close: Callable[[WideRows], Iterator[ClosedRows]]) -> Batches:
+    def _batches(self, close: Callable[[Held], Iterator[ClosedRows]]) -> Batches:
         for closed in close(self._nodes.rows):
             yield "raw_neuron_exporter_nodes", self._batch(NODES, closed, self._nodes, [])
         for closed in close(self._cores.rows):
@@ -150,8 +156,8 @@ class ExporterRows:
 
     def _batch(self, schema: pa.Schema, closed: ClosedRows, part: _Part, measured: list[pa.Array]) -> pa.RecordBatch:
         keys = [instants(closed.milliseconds), integers(np.full(len(closed.identities), self._cadence_ms))]
-        kinds = [field.type for field in schema][len(keys) :]
-        named = [pa.array(column, kind) for column, kind in zip(part.identities(closed), kinds, strict=False)]
+        kinds = [field.type for field in schema][len(keys) : len(schema) - len(measured)]
+        named = part.identities(closed, kinds)
         return pa.RecordBatch.from_arrays([*keys, *named, *measured], schema=schema)
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from pipeline.prometheus_endpoints import PrometheusEndpoint
 from pipeline.sources.base import DeliveryInfo, ParsedDelivery, Reject, Seeds, add_reject
+from pipeline.sources.bulk_rows import BulkRows
 from pipeline.sources.dcgm_rows import DcgmRows, columns_by_name
 from pipeline.sources.exposition import SampleBlock
 from pipeline.sources.exposition_lines import Labels
@@ -88,9 +89,9 @@ def _delivery(
     cadence_ms = endpoint.step_seconds * 1000
     if endpoint.ask != "neuron":
         columns = columns_by_name(seeds)
-        asked.append((DcgmRows(columns, cadence_ms, reject), sorted(columns)))
+        asked.append((DcgmRows(columns, cadence_ms, reject, open_rows=BulkRows), sorted(columns)))
     if endpoint.ask != "dcgm":
-        asked.append((ExporterRows(cadence_ms, RATIO_SCALES[endpoint.kind]), METRICS))
+        asked.append((ExporterRows(cadence_ms, RATIO_SCALES[endpoint.kind], open_rows=BulkRows), METRICS))
     batches: list[tuple[str, pa.RecordBatch]] = []
     for rows, metrics in asked:
         series = _Series(rows, endpoint.kind)

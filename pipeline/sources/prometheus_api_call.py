@@ -179,5 +179,10 @@ def _wait(retry_after: str) -> float:
 def _found(series: Mapping[str, Any]) -> Found:
     pairs = tuple(sorted((str(name), str(value)) for name, value in series["metric"].items() if name != "__name__"))
     points = series.get("values") or []
-    milliseconds = np.rint(np.array([moment for moment, _ in points], np.float64) * 1000).astype(np.int64)
-    return Found(pairs, milliseconds, np.array([value for _, value in points], dtype="U").astype(np.float64))
+    seconds, values = (
+        (np.fromiter(map(float, column), np.float64) for column in zip(*points, strict=True)) if points else _NONE
+    )
+    return Found(pairs, np.rint(seconds * 1000).astype(np.int64), values)
+
+
+_NONE: Final = (np.zeros(0), np.zeros(0))
