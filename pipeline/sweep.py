@@ -80,11 +80,22 @@ def sweep(
     run = _Sweep(conn, options, seeds or Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, on_progress, lake)
     for root in roots:
         run.list_root(root)
-    run.refuse_unwritable_names()
-    to_read = sorted(run.skip_seen(), key=lambda stored: (stored.name.endswith(CHUNK_ENDINGS), stored.name))
-    for start in range(0, len(to_read), BATCH_DELIVERIES):
-        run.take(to_read[start : start + BATCH_DELIVERIES])
-    return SweepResult(tuple(sorted(run.results, key=lambda result: result.object)), tuple(sorted(run.waiting)))
+    return run.take_listed()
+
+
+def take_objects(
+    conn: duckdb.DuckDBPyConnection,
+    objects: Iterable[StoredObject],
+    options: IngestOptions,
+    *,
+    arrived_at: datetime,
+    seeds: Seeds | None = None,
+    s3_client: S3Client | None = None,
+) -> SweepResult:
+    """Land objects that were looked up already, each location once, as a sweep that had listed them would."""
+    run = _Sweep(conn, options, seeds or Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, None)
+    run.listed |= {stored.location: stored for stored in objects}
+    return run.take_listed()
 
 
 @dataclass
@@ -110,6 +121,14 @@ class _Sweep:
             self.listed |= {stored.location: stored for stored in list_objects(root, self.s3_client)}
         except (SourceError, UsageError) as error:
             self.results.append(unreachable(root, self.options.source or "", error))
+
+    def take_listed(self) -> SweepResult:
+        """Land what was listed, Manifests before chunks."""
+        self.refuse_unwritable_names()
+        to_read = sorted(self.skip_seen(), key=lambda stored: (stored.name.endswith(CHUNK_ENDINGS), stored.name))
+        for start in range(0, len(to_read), BATCH_DELIVERIES):
+            self.take(to_read[start : start + BATCH_DELIVERIES])
+        return SweepResult(tuple(sorted(self.results, key=lambda result: result.object)), tuple(sorted(self.waiting)))
 
     def refuse_unwritable_names(self) -> None:
         """Refuse objects whose path is not UTF-8: neither the ledger nor a message could name them."""
