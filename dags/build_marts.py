@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task
 
-from dags.wiring import COSTS, METRICS, PUBLISHED, TASK_DEFAULTS, run_step
+from dags.wiring import COSTS, MARTS_FIRST, METRICS, PUBLISHED, run_step
 
 
 @dag(
@@ -23,7 +23,7 @@ from dags.wiring import COSTS, METRICS, PUBLISHED, TASK_DEFAULTS, run_step
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    default_args=TASK_DEFAULTS,
+    default_args=MARTS_FIRST,
     doc_md=__doc__,
     tags=["chipledger", "marts"],
 )

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task
 
-from dags.wiring import ARRIVALS, METRICS, TASK_DEFAULTS, TOLD_ONCE, fail_for, ingest_step
+from dags.wiring import ARRIVALS, EVENTS_NEXT, METRICS, TOLD_ONCE, fail_for, ingest_step
 
 
 @dag(
@@ -23,7 +23,7 @@ from dags.wiring import ARRIVALS, METRICS, TASK_DEFAULTS, TOLD_ONCE, fail_for, i
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    default_args=TASK_DEFAULTS,
+    default_args=EVENTS_NEXT,
     doc_md=__doc__,
     tags=["chipledger", "ingest"],
 )

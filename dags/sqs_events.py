@@ -16,7 +16,7 @@ import structlog
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 POLL_SECONDS = 5  # also how long a triggerer that stops waits for its last poll
-WAKE_AGAIN_SECONDS = 20
+WAKE_AGAIN_SECONDS = 60
 FIRST_PAUSE_SECONDS = 2
 LONGEST_PAUSE_SECONDS = 60
 
@@ -32,10 +32,7 @@ class ObjectArrivals(BaseEventTrigger):  # type: ignore[misc]
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll every queue at once, for as long as the triggerer lives."""
-        from pipeline import events, settings
-
-        values = settings.load()
-        spool = events.spool_of(values)
+        values, spool = await asyncio.to_thread(_settings)  # its imports would hold up every other trigger
         arrived = asyncio.Event()
         polls = [asyncio.create_task(_poll(url, spool, arrived)) for url in values.queues]
         woken_at = -float(WAKE_AGAIN_SECONDS)
@@ -49,6 +46,13 @@ class ObjectArrivals(BaseEventTrigger):  # type: ignore[misc]
         finally:
             for poll in polls:
                 poll.cancel()
+
+
+def _settings() -> tuple[Any, Any]:
+    from pipeline import events, settings
+
+    values = settings.load()
+    return values, events.spool_of(values)
 
 
 async def _poll(url: str, spool: Any, arrived: asyncio.Event) -> None:

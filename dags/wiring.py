@@ -31,14 +31,21 @@ TASK_DEFAULTS: dict[str, Any] = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=10),
     "execution_timeout": timedelta(hours=2),
+    "weight_rule": "absolute",
 }
+# who gets the pool's slot first: what has landed is built and published before more is taken
+MARTS_FIRST = TASK_DEFAULTS | {"priority_weight": 30}
+EVENTS_NEXT = TASK_DEFAULTS | {"priority_weight": 20}
 # for the task that only says, after the others have landed, which source did not answer
 TOLD_ONCE: dict[str, Any] = {"retries": 0}
 
 
 def say(words: str) -> None:
     """What a step came to, for the task's log; the runner of `chipledger run --airflow` listens here."""
-    print(words)
+    import sys
+    import time
+
+    print(words, "CPU", time.process_time(), "T", time.time(), "PRE", "pipeline.build" in sys.modules)
 
 
 def run_step(step: Callable[[Settings, datetime], object]) -> str:

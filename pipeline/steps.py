@@ -236,8 +236,8 @@ def publish(settings: Settings, now: datetime) -> Published:
 def validate_batches(settings: Settings, now: datetime) -> CheckReport:
     """Let great_expectations document the newest batches; never stops publication."""
     models = load_models(SQL_DIR)
-    with warehouse(settings) as conn:
-        return checks.validate_batches(conn, models, docs_dir=settings.place.root / "docs", now=now)
+    docs = settings.place.root / "docs"
+    return checks.validate_batches(lambda: warehouse(settings), models, now=now, docs_dir=docs)
 
 
 def models_here() -> Models:
