@@ -42,10 +42,7 @@ TOLD_ONCE: dict[str, Any] = {"retries": 0}
 
 def say(words: str) -> None:
     """What a step came to, for the task's log; the runner of `chipledger run --airflow` listens here."""
-    import sys
-    import time
-
-    print(words, "CPU", time.process_time(), "T", time.time(), "PRE", "pipeline.build" in sys.modules)
+    print(words)
 
 
 def run_step(step: Callable[[Settings, datetime], object]) -> str:

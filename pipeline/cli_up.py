@@ -10,8 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from pipeline.supervisor import Supervisor
 
 HEALTHY_SECONDS = 300.0
-PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 OWNER_ONLY = 0o600
 PASSED_ON = ("PATH", "LANG", "TZ")  # to PostgreSQL; the rest of the environment is none of its business
 
@@ -128,24 +125,16 @@ def _start_airflow(supervisor: Supervisor, environment: Mapping[str, str], place
 
 
 def _wait_until_healthy(supervisor: Supervisor, port: int) -> None:
+    from pipeline.probe import unhealthy
+
     give_up_at = time.monotonic() + HEALTHY_SECONDS
-    while missing := _unhealthy(port):
+    while missing := unhealthy(f"http://127.0.0.1:{port}"):
         if time.monotonic() >= give_up_at:
             raise ChipledgerError(
                 f"not healthy after {HEALTHY_SECONDS:.0f} s: {', '.join(missing)}; see the logs in {supervisor.logs}"
             )
         supervisor.watch()
         time.sleep(0.5)
-
-
-def _unhealthy(port: int) -> list[str]:
-    """The parts that the api-server does not call healthy; it alone where it does not answer."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5) as answer:
-            health = json.load(answer)
-    except (urllib.error.URLError, ConnectionError, TimeoutError, json.JSONDecodeError):
-        return ["api-server"]
-    return [part for part in PARTS if (health.get(part) or {}).get("status") != "healthy"]
 
 
 def _secrets(places: Places) -> Secrets:

@@ -41,7 +41,8 @@ VERDICT_SECONDS = 120.0
 BUSY_MACHINE_LOAD = 1.0  # runnable processes per core above which a wall clock says nothing about the product
 SCRAPE = (
     "# TYPE DCGM_FI_DEV_GPU_UTIL gauge\n"
-    'DCGM_FI_DEV_GPU_UTIL{{gpu="0",UUID="GPU-{0}",device="nvidia0",modelName="NVIDIA H100 80GB HBM3",Hostname="{0}"}} 50\n'
+    'DCGM_FI_DEV_GPU_UTIL{{gpu="0",UUID="GPU-{0}",device="nvidia0",'
+    'modelName="NVIDIA H100 80GB HBM3",Hostname="{0}"}} 50\n'
 )
 
 
@@ -227,7 +228,7 @@ def test_a_message_that_says_nothing_blocks_nothing(stack: Stack) -> None:
 
 def test_nobody_enters_without_the_password_and_no_secret_stands_in_a_log(stack: Stack) -> None:
     services = stack.home / "services"
-    secrets = list(json.loads((services / "secrets.json").read_text("utf-8")).values()) + ["hidden-aws-secret"]
+    secrets = [*json.loads((services / "secrets.json").read_text("utf-8")).values(), "hidden-aws-secret"]
     assert (services / "secrets.json").stat().st_mode & 0o077 == 0
     assert (services / "passwords.json").stat().st_mode & 0o077 == 0
     with pytest.raises(urllib.error.HTTPError, match="401"):
