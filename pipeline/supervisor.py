@@ -109,7 +109,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                process_group=0,  # Ctrl-C reaches `chipledger up` alone, which stops the others in order
                 user=service.user,
                 preexec_fn=_end_with_parent,
             )

@@ -92,9 +92,13 @@ def take_objects(
     seeds: Seeds | None = None,
     s3_client: S3Client | None = None,
 ) -> SweepResult:
-    """Land objects that were looked up already, each location once, as a sweep that had listed them would."""
+    """Land objects that were announced, each location once, as a sweep that had listed them would.
+
+    All are read: within a second one object can be written twice with the same size, and only its content tells.
+    """
     run = _Sweep(conn, options, seeds or Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, None)
     run.listed |= {stored.location: stored for stored in objects}
+    run.skips_seen = False
     return run.take_listed()
 
 
@@ -114,6 +118,7 @@ class _Sweep:
     waiting: list[str] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     done_count: int = 0
+    skips_seen: bool = True
 
     def list_root(self, root: str) -> None:
         """Note what lies under a root, or that it cannot be reached."""
@@ -140,7 +145,8 @@ class _Sweep:
 
     def skip_seen(self) -> list[StoredObject]:
         """The objects to read; those landed before with the same size and time become repeats at once."""
-        seen = {} if self.options != IngestOptions() else seen_objects(self.conn, self.listed.values(), self.lake)
+        skips = self.skips_seen and self.options == IngestOptions()
+        seen = seen_objects(self.conn, self.listed.values(), self.lake) if skips else {}
         for location, (source, delivery_id) in seen.items():
             name = self.listed[location].name
             self.results.append(LandingResult(name, source, "repeat", delivery_id=delivery_id))
