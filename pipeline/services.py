@@ -17,7 +17,7 @@ POOL = ("warehouse", "1", "one writer of warehouse.duckdb")
 # in the order of their start: what they do is asked of the api-server
 PROCESSES: Mapping[str, tuple[str, ...]] = {
     "api-server": ("api-server",),
-    "scheduler": ("scheduler",),
+    "scheduler": ("scheduler", "--skip-serve-logs"),  # the api-server reads the same folder
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer",),
 }

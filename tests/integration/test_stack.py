@@ -81,7 +81,7 @@ class Stack:
         pids = [
             int(line.split()[0])
             for line in found.splitlines()
-            if line.rstrip().endswith(f"-m airflow {name}") and self.is_ours(int(line.split()[0]))
+            if f"-m airflow {name}" in line and self.is_ours(int(line.split()[0]))
         ]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
