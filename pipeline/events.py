@@ -19,8 +19,8 @@ from pipeline.home import refuse_strangers
 from pipeline.inbox import SETTLED, Entry
 from pipeline.landing import LandingResult, unreachable
 from pipeline.settings import Settings
-from pipeline.sources.base import IngestOptions
-from pipeline.sources.objects import NoSuchObject, S3Client, StoredObject, is_passed_over, stat_object
+from pipeline.sources.lake_mapping import LakeMapping, read_mapping
+from pipeline.sources.objects import NoSuchObject, StoredObject, is_passed_over, stat_object
 from pipeline.sources.queues import Queue
 from pipeline.spool import Spool, SpooledMessage
 from pipeline.steps import Ingested, warehouse
@@ -52,6 +52,7 @@ def collect(queue: Queue, spool: Spool, wait_seconds: int = 0) -> int:
 def ingest_events(settings: Settings, now: datetime) -> Ingested:
     """Land every object that messages announce, until none waits; a queue or bucket that fails stops no other."""
     refuse_strangers(settings.place, [f"the queue {url}" for url in settings.queues])
+    lake = read_mapping(settings.lake_mapping) if settings.lake_mapping else None
     spool, lost = spool_of(settings), []
     for url in settings.queues:
         try:
@@ -64,7 +65,7 @@ def ingest_events(settings: Settings, now: datetime) -> Ingested:
             store_spooled(conn, spool, now)
             if not (entries := inbox.due(conn, now, ROUND_OBJECTS)):
                 break
-            ingested += _Round(conn, now).take(entries)
+            ingested += _Round(conn, now, lake).take(entries)
     return ingested
 
 
@@ -82,7 +83,7 @@ class _Round:
 
     conn: duckdb.DuckDBPyConnection
     now: datetime
-    s3: S3Client | None = None
+    lake: LakeMapping | None
     outcomes: dict[str, str] = field(default_factory=dict)
     results: list[LandingResult] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
@@ -111,7 +112,7 @@ class _Round:
             self._settle(entry, SETTLED)
         elif not (known := self.silent.get(entry.object.bucket)):
             try:
-                return stat_object(entry.object.bucket, entry.object.key, entry.object.version, self.s3)
+                return stat_object(entry.object.bucket, entry.object.key, entry.object.version)
             except NoSuchObject as error:
                 self._settle(entry, str(error))
             except SourceError as error:
@@ -122,7 +123,8 @@ class _Round:
         return None
 
     def _land(self, found: Sequence[tuple[Entry, StoredObject]]) -> None:
-        landed = take_objects(self.conn, [stored for _, stored in found], IngestOptions(), arrived_at=self.now)
+        objects = [stored for _, stored in found]
+        landed = take_objects(self.conn, objects, arrived_at=self.now, lake=self.lake)
         self.results += landed.results
         self.waiting += landed.waiting
         refused = {result.object: result.words for result in landed.of("refused")}

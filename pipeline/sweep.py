@@ -86,17 +86,15 @@ def sweep(
 def take_objects(
     conn: duckdb.DuckDBPyConnection,
     objects: Iterable[StoredObject],
-    options: IngestOptions,
     *,
     arrived_at: datetime,
-    seeds: Seeds | None = None,
-    s3_client: S3Client | None = None,
+    lake: LakeMapping | None = None,
 ) -> SweepResult:
     """Land objects that were announced, each location once, as a sweep that had listed them would.
 
     All are read: within a second one object can be written twice with the same size, and only its content tells.
     """
-    run = _Sweep(conn, options, seeds or Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, None)
+    run = _Sweep(conn, IngestOptions(), Seeds(SQL_DIR / "seeds"), arrived_at, None, None, lake)
     run.listed |= {stored.location: stored for stored in objects}
     run.skips_seen = False
     return run.take_listed()
