@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task
 
-from dags.wiring import ARRIVALS, EVENTS_NEXT, METRICS, TOLD_ONCE, fail_for, ingest_step
+from dags.wiring import ARRIVALS, EVENTS_NEXT, METRICS, QUEUED_RUNS, TOLD_ONCE, fail_for, ingest_step
 
 
 @dag(
     schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("*/5 * * * *", timezone="UTC"), assets=ARRIVALS),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=QUEUED_RUNS,
     default_args=EVENTS_NEXT,
     doc_md=__doc__,
     tags=["chipledger", "ingest"],

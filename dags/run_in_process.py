@@ -91,15 +91,19 @@ def _recorded(
 ) -> Callable[..., Any]:
     from dags import wiring
 
+    def listen(words: str) -> None:
+        said[task_id] = f"{said[task_id]}\n{words}" if task_id in said else words
+
     @wraps(function)  # Airflow reads the signature to decide what to pass
     def call(*args: Any, **kwargs: Any) -> Any:
-        wiring.say = partial(said.__setitem__, task_id)
+        wiring.say = listen
         try:
             return function(*args, **kwargs)
         except Exception as error:
             if type(error).__name__ != "AirflowSkipException":
                 errors[task_id] = error
-            said[task_id] = str(error)
+            if str(error) not in said.get(task_id, ""):
+                listen(str(error))
             raise
 
     return call
