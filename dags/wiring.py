@@ -36,7 +36,7 @@ TASK_DEFAULTS: dict[str, Any] = {
 # who gets the pool's slot first: what has landed is built and published before more is taken
 MARTS_FIRST = TASK_DEFAULTS | {"priority_weight": 30}
 EVENTS_NEXT = TASK_DEFAULTS | {"priority_weight": 20}
-# Runs wait for the one slot of the pool, so several may be queued. With one at most, Airflow 3.3.2 can leave a DAG marked
+# Runs wait for the one slot of the pool, so several may queue. With one at most, Airflow 3.3.2 can leave a DAG marked
 # as full until its file is parsed again (half a minute): the parser overwrites what the scheduler noted meanwhile.
 QUEUED_RUNS = 4
 # for the task that only says, after the others have landed, which source did not answer
