@@ -39,6 +39,9 @@ class ObjectArrivals(BaseEventTrigger):  # type: ignore[misc]
         try:
             while True:
                 has_news = await _within(arrived, POLL_SECONDS)
+                for poll in polls:
+                    if poll.done():  # none ends by itself: what ended it must be seen
+                        poll.result()
                 waiting = len(await asyncio.to_thread(spool.waiting))
                 if has_news or (waiting and time.monotonic() - woken_at > WAKE_AGAIN_SECONDS):
                     woken_at = time.monotonic()
@@ -56,7 +59,7 @@ def _settings() -> tuple[Any, Any]:
 
 
 async def _poll(url: str, spool: Any, arrived: asyncio.Event) -> None:
-    """Long polls of one queue; one that does not answer is asked again, ever more patiently."""
+    """Long polls of one queue; where it or the disk refuses it is asked again, ever more patiently."""
     from pipeline import events
     from pipeline.errors import SourceError
     from pipeline.sources.queues import Queue
@@ -67,8 +70,8 @@ async def _poll(url: str, spool: Any, arrived: asyncio.Event) -> None:
             if await asyncio.to_thread(events.collect, Queue(url), spool, POLL_SECONDS):
                 arrived.set()
             pause = FIRST_PAUSE_SECONDS
-        except SourceError as error:
-            log.warning("queue unreachable", error=str(error), again_in_seconds=pause)
+        except (SourceError, OSError) as error:  # OSError: the disk; what was received then comes again
+            log.warning("messages not taken", error=str(error), again_in_seconds=pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 

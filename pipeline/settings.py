@@ -36,7 +36,10 @@ WHOLE_PERCENT = 100
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+")
 SECRET_WORDS = ("token", "secret", "password", "database_url")
 # names that are no settings: read here, by the command line's tests, and by docker-compose.yml
-OTHER_NAMES = frozenset({"CHIPLEDGER_CONFIG", "CHIPLEDGER_FAILPOINT", "CHIPLEDGER_POSTGRES_PASSWORD"})
+COMPOSE_SECRETS = frozenset(
+    f"{PREFIX}{name}" for name in ("ADMIN_PASSWORD", "API_SECRET_KEY", "FERNET_KEY", "JWT_SECRET", "POSTGRES_PASSWORD")
+)
+OTHER_NAMES = COMPOSE_SECRETS | {"CHIPLEDGER_CONFIG", "CHIPLEDGER_FAILPOINT"}
 Listed = Annotated[tuple[str, ...], NoDecode]
 
 

@@ -14,7 +14,7 @@ import yaml
 from pipeline import services
 from pipeline.home import REPOSITORY
 from pipeline.probe import PARTS
-from pipeline.settings import Settings
+from pipeline.settings import COMPOSE_SECRETS, Settings
 
 FILE = REPOSITORY / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
@@ -65,6 +65,11 @@ def test_every_secret_must_be_given_and_none_stands_in_the_file() -> None:
             if re.search(r"PASSWORD$|SECRET$|SECRET_KEY$|FERNET_KEY$|SQL_ALCHEMY_CONN$", key) and "AWS" not in key:
                 assert SECRET.search(value), f"{name}: {key} has no ${{…:?}}"
         assert "PASSWORD}" not in str(service.get("command", "")), f"{name}: a secret as an argument"
+
+
+def test_the_secrets_it_asks_for_are_known_names_so_that_a_shell_that_holds_them_runs_chipledger_too() -> None:
+    asked = set(re.findall(r"\$\{(CHIPLEDGER_[A-Z_]+):\?", FILE.read_text("utf-8")))
+    assert asked == COMPOSE_SECRETS
 
 
 def test_ports_are_open_on_the_loopback_address_alone() -> None:
