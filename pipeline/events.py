@@ -19,8 +19,9 @@ from pipeline.home import refuse_strangers
 from pipeline.inbox import SETTLED, Entry
 from pipeline.landing import LandingResult, unreachable
 from pipeline.settings import Settings
+from pipeline.sources import clients
 from pipeline.sources.lake_mapping import LakeMapping, read_mapping
-from pipeline.sources.objects import NoSuchObject, StoredObject, is_passed_over, stat_object
+from pipeline.sources.objects import NoSuchObject, S3Client, StoredObject, is_passed_over, stat_object
 from pipeline.sources.queues import Queue
 from pipeline.spool import Spool, SpooledMessage
 from pipeline.steps import Ingested, warehouse
@@ -84,6 +85,7 @@ class _Round:
     conn: duckdb.DuckDBPyConnection
     now: datetime
     lake: LakeMapping | None
+    s3: S3Client = field(default_factory=clients.s3)  # one for all: making one takes longer than a call
     outcomes: dict[str, str] = field(default_factory=dict)
     results: list[LandingResult] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
@@ -112,7 +114,7 @@ class _Round:
             self._settle(entry, SETTLED)
         elif not (known := self.silent.get(entry.object.bucket)):
             try:
-                return stat_object(entry.object.bucket, entry.object.key, entry.object.version)
+                return stat_object(entry.object.bucket, entry.object.key, entry.object.version, self.s3)
             except NoSuchObject as error:
                 self._settle(entry, str(error))
             except SourceError as error:
@@ -124,7 +126,7 @@ class _Round:
 
     def _land(self, found: Sequence[tuple[Entry, StoredObject]]) -> None:
         objects = [stored for _, stored in found]
-        landed = take_objects(self.conn, objects, arrived_at=self.now, lake=self.lake)
+        landed = take_objects(self.conn, objects, arrived_at=self.now, s3_client=self.s3, lake=self.lake)
         self.results += landed.results
         self.waiting += landed.waiting
         refused = {result.object: result.words for result in landed.of("refused")}

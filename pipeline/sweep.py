@@ -88,13 +88,14 @@ def take_objects(
     objects: Iterable[StoredObject],
     *,
     arrived_at: datetime,
+    s3_client: S3Client,
     lake: LakeMapping | None = None,
 ) -> SweepResult:
     """Land objects that were announced, each location once, as a sweep that had listed them would.
 
     All are read: within a second one object can be written twice with the same size, and only its content tells.
     """
-    run = _Sweep(conn, IngestOptions(), Seeds(SQL_DIR / "seeds"), arrived_at, None, None, lake)
+    run = _Sweep(conn, IngestOptions(), Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, None, lake)
     run.listed |= {stored.location: stored for stored in objects}
     run.skips_seen = False
     return run.take_listed()
