@@ -7,6 +7,7 @@ import json
 import os
 import secrets as randomness
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ import typer
 
 from pipeline.cli_output import say
 from pipeline.errors import ChipledgerError, UsageError
+from pipeline.services import API_PORT
 
 if TYPE_CHECKING:
     from pipeline.services import Places, Secrets
@@ -37,7 +39,7 @@ class _Interrupted(Exception):
 
 
 def up(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Loopback port of the web interface.")] = 8080,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Loopback port of the web interface.")] = API_PORT,
     home: Annotated[Path | None, typer.Option(help="Folder of the ledger; default: CHIPLEDGER_HOME.")] = None,
 ) -> None:
     """Run the always-on services here, as docker-compose.yml does: ingest, build, publish, tell."""
@@ -48,6 +50,7 @@ def up(
     places = Places(values.place.create().services)
     places.airflow_home.mkdir(parents=True, exist_ok=True)
     with _alone(places):
+        _require_free(port)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
         try:
@@ -169,6 +172,18 @@ def _alone(places: Places) -> Iterator[None]:
         except BlockingIOError as error:
             raise UsageError(f"chipledger up runs already over {places.folder.parent}: stop that one first") from error
         yield
+
+
+def _require_free(port: int) -> None:
+    """Name the port that somebody else has, before Airflow fails over it again and again."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UsageError(
+                f"port {port} on 127.0.0.1 cannot be used: {error.strerror}; choose another --port"
+            ) from error
 
 
 def _interrupt(*_: object) -> None:

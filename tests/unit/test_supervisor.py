@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -107,6 +108,16 @@ def test_a_second_up_over_the_same_home_is_refused(tmp_path: Path) -> None:
         cli_up._alone(Places(tmp_path)),
     ):
         pass
+
+
+def test_a_port_that_somebody_else_has_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"port {port} .* choose another --port"):
+            cli_up._require_free(port)
+    cli_up._require_free(port)
 
 
 @pytest.mark.parametrize(
