@@ -5,7 +5,7 @@ AWS charges 0.01 USD per request: what it has answered is not asked again for si
 kept; the newest one of an export and month speaks.
 
 *When it fails*: an export's folder or Cost Explorer could not be reached; the log names it or the permission
-(`ce:GetCostAndUsage`), and the others have landed. Then: `chipledger doctor`.
+(`ce:GetCostAndUsage`), and the others have landed and the marts were told. Then: `chipledger doctor`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import dag, task
 
-from dags.wiring import COSTS, TASK_DEFAULTS, ingest_step
+from dags.wiring import COSTS, TASK_DEFAULTS, TOLD_ONCE, fail_for, ingest_step
 
 
 @dag(
@@ -28,12 +28,16 @@ from dags.wiring import COSTS, TASK_DEFAULTS, ingest_step
 )
 def ingest_costs() -> None:
     @task(outlets=[COSTS])
-    def sweep_costs() -> str:
+    def sweep_costs() -> list[str]:
         from pipeline import steps
 
-        return ingest_step(steps.ingest_costs)
+        return ingest_step(steps.ingest_costs, COSTS)
 
-    sweep_costs()
+    @task(**TOLD_ONCE)
+    def unreachable(source: str) -> None:
+        fail_for(source)
+
+    unreachable.expand(source=sweep_costs())
 
 
 ingest_costs()

@@ -4,7 +4,7 @@ Sweeps the inbox (folders, S3 prefixes) for neuron-monitor, DCGM and inventory o
 regions are set. **What is new is decided by the deliveries ledger, not by this schedule**: again changes nothing.
 
 *When it fails*: a folder, bucket or AWS region could not be reached; the log names it with the next step. The others
-have landed, and the half-hourly build takes them. Refused objects do not fail it; the log names them with their reason.
+have landed, and the marts were told. Refused objects do not fail it; the log names them with their reason.
 Then: `chipledger doctor`.
 """
 
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import dag, task
 
-from dags.wiring import METRICS, TASK_DEFAULTS, ingest_step
+from dags.wiring import METRICS, TASK_DEFAULTS, TOLD_ONCE, fail_for, ingest_step
 
 
 @dag(
@@ -28,12 +28,16 @@ from dags.wiring import METRICS, TASK_DEFAULTS, ingest_step
 )
 def ingest_metrics() -> None:
     @task(outlets=[METRICS])
-    def sweep_metrics() -> str:
+    def sweep_metrics() -> list[str]:
         from pipeline import steps
 
-        return ingest_step(steps.ingest_metrics)
+        return ingest_step(steps.ingest_metrics, METRICS)
 
-    sweep_metrics()
+    @task(**TOLD_ONCE)
+    def unreachable(source: str) -> None:
+        fail_for(source)
+
+    unreachable.expand(source=sweep_metrics())
 
 
 ingest_metrics()

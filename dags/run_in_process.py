@@ -15,7 +15,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-ORDER = ("ingest_metrics", "ingest_costs", "build_marts", "send_alerts", "validate_batches")
+ORDER = ("ingest_events", "ingest_metrics", "ingest_costs", "build_marts", "send_alerts", "validate_batches")
 DAGS_FOLDER = Path(__file__).resolve().parent
 
 
@@ -77,6 +77,8 @@ def _run_one(dag: Any) -> DagOutcome:
     said: dict[str, str] = {}
     errors: dict[str, BaseException] = {}
     for task in dag.tasks:
+        if task.is_mapped:  # fails by the name of a source that did not answer: its words have been said
+            continue
         task.retries = 0  # dag.test() would sit out the delay; a person at the terminal repeats the command
         task.python_callable = _recorded(task.task_id, task.python_callable, said, errors)
     result = dag.test()
@@ -87,17 +89,22 @@ def _run_one(dag: Any) -> DagOutcome:
 def _recorded(
     task_id: str, function: Callable[..., Any], said: dict[str, str], errors: dict[str, BaseException]
 ) -> Callable[..., Any]:
+    from dags import wiring
+
+    def listen(words: str) -> None:
+        said[task_id] = f"{said[task_id]}\n{words}" if task_id in said else words
+
     @wraps(function)  # Airflow reads the signature to decide what to pass
     def call(*args: Any, **kwargs: Any) -> Any:
+        wiring.say = listen
         try:
-            answer = function(*args, **kwargs)
+            return function(*args, **kwargs)
         except Exception as error:
             if type(error).__name__ != "AirflowSkipException":
                 errors[task_id] = error
-            said[task_id] = str(error)
+            if str(error) not in said.get(task_id, ""):
+                listen(str(error))
             raise
-        said[task_id] = str(answer)
-        return answer
 
     return call
 

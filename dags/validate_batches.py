@@ -25,7 +25,7 @@ from dags.wiring import PUBLISHED, TASK_DEFAULTS, run_step
     tags=["chipledger", "quality"],
 )
 def validate_batches() -> None:
-    @task
+    @task(pool="default_pool")  # holds the warehouse for moments only: judging takes long and writes nothing
     def validate() -> str:
         from pipeline import steps
 

@@ -17,7 +17,7 @@ import duckdb
 from pipeline.check_sql import Outcome, grain_check
 from pipeline.headers import literal
 from pipeline.models import Model, time_literal
-from pipeline.warehouse import scalar, utc_rows
+from pipeline.warehouse import scalar, transaction, utc_rows
 from pipeline.windows import ALL_TIME, Window, merge
 
 Connection = duckdb.DuckDBPyConnection
@@ -159,6 +159,17 @@ def drop_orphans(conn: Connection, models: Mapping[str, Model]) -> None:
         f"case when {IS_GX} then check_id[{len(GX_PREFIX) + 1}:] else check_id end)",
         [known],
     )
+
+
+def claim(conn: Connection) -> dict[str, list[Window]]:
+    """Move `state_unvalidated` to `state_validating`, and what an earlier, killed validation left there stays with it.
+
+    Windows that come meanwhile wait for the next validation. One transaction.
+    """
+    with transaction(conn):
+        conn.execute("insert into state_validating by name select * from state_unvalidated")
+        conn.execute("delete from state_unvalidated")
+    return {name: merge(windows) for name, windows in queue(conn, "state_validating").items()}
 
 
 def hand_on(conn: Connection) -> None:

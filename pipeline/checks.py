@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipeline.check_results import (
     CheckReport,
     CheckResult,
     Judged,
+    claim,
     drop_orphans,
     hand_on,
     queue,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["CheckReport", "CheckResult", "gate", "judge_views", "run", "standing", "validate_batches"]
 
 Connection = duckdb.DuckDBPyConnection
+Opened = Callable[[], AbstractContextManager[Connection]]  # the warehouse, for as long as the block lasts
 BATCH_ROWS = 1_000_000
 BATCH_LAYERS = frozenset({"staging", "marts"})
 GX_SEVERITY = {"fail": "warning", "warn": "info"}
@@ -110,23 +113,31 @@ class _Batch:
 
 
 def validate_batches(
-    conn: Connection, models: Mapping[str, Model], *, now: datetime, docs_dir: Path | None
+    opened: Opened, models: Mapping[str, Model], *, now: datetime, docs_dir: Path | None
 ) -> CheckReport:
     """Let great_expectations judge the newest rows of each window in `state_unvalidated`, and clear it.
 
     Staging and marts only, at most a million rows per model; the expectations come from the same headers. Results are
-    stored as `gx:…` and never stop publication. `docs_dir` receives the Data Docs (None: none are written).
+    stored as `gx:…` and never stop publication. `docs_dir` receives the Data Docs (None: none are written). The
+    warehouse is held only while a batch is read and while results are stored: other writers go on meanwhile.
     """
-    waiting = queue(conn, "state_unvalidated")
-    batches = [batch for name in waiting if name in models and (batch := _newest(conn, models[name], waiting[name]))]
-    outcomes = _validate(conn, batches, docs_dir) if batches else {}
-    with transaction(conn):
-        judged = [Judged(name, merge(waiting[name]), found) for name, found in outcomes.items()]
+    with opened() as conn:
+        waiting = claim(conn)
+        batches = [
+            batch for name in waiting if name in models and (batch := _newest(conn, models[name], waiting[name]))
+        ]
+    results = _validate(opened, batches, docs_dir) if batches else {}
+    with opened() as conn, transaction(conn):
+        judged = [
+            Judged(name, merge(map(whole_days, waiting[name])), _outcomes(conn, batch, results[name]))
+            for name, batch in ((batch.model.name, batch) for batch in batches)
+        ]
         store(conn, judged, is_gx=True, now=now)
-        conn.execute("delete from state_unvalidated")
+        conn.execute("delete from state_validating")
         failpoint("validate.before_commit")
     failpoint("validate.after_commit")
-    return standing(conn, is_gx=True)
+    with opened() as conn:
+        return standing(conn, is_gx=True)
 
 
 def _newest(conn: Connection, model: Model, windows: Iterable[Window]) -> _Batch | None:
@@ -151,7 +162,8 @@ def _newest(conn: Connection, model: Model, windows: Iterable[Window]) -> _Batch
     return _Batch(model, expectations, Window(chosen[-1], chosen[0] + DAY), total) if chosen else None
 
 
-def _validate(conn: Connection, batches: Sequence[_Batch], docs_dir: Path | None) -> dict[str, list[Outcome]]:
+def _validate(opened: Opened, batches: Sequence[_Batch], docs_dir: Path | None) -> dict[str, list[Any]]:
+    """Model → what great_expectations says of each of its expectations."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
@@ -161,20 +173,22 @@ def _validate(conn: Connection, batches: Sequence[_Batch], docs_dir: Path | None
     context = gx.get_context(mode="ephemeral", project_config=config)
     context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_pandas("warehouse")
-    outcomes = {}
+    judgements = {}
     for batch in batches:
         name = batch.model.name
         asset = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("newest rows")
         expectations = [_native(gx, expectation) for expectation in batch.expectations]
         suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
         definition = gx.ValidationDefinition(name=name, data=asset, suite=suite)
+        with opened() as conn:
+            frame = _frame(conn, batch)
         judged = context.validation_definitions.add(definition).run(
-            batch_parameters={"dataframe": _frame(conn, batch)}, result_format="BASIC"
+            batch_parameters={"dataframe": frame}, result_format="BASIC"
         )
-        outcomes[name] = _outcomes(conn, batch, judged.results)
+        judgements[name] = judged.results
     if docs_dir:
         _write_docs(context, docs_dir)
-    return outcomes
+    return judgements
 
 
 def _native(gx: Any, expectation: Expectation) -> Any:

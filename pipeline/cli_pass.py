@@ -69,6 +69,7 @@ def _through_steps(values: Settings) -> bool:
     from pipeline import steps
 
     now = values.clock()
+    announced = _timed("ingest events", lambda: steps.ingest_events(values, now)) if values.queues else steps.Ingested()
     with progress("ingest") as on_progress:
         metrics = _timed("ingest metrics", lambda: steps.ingest_metrics(values, now, on_progress.objects))
         costs = _timed("ingest costs", lambda: steps.ingest_costs(values, now, on_progress.objects))
@@ -80,7 +81,7 @@ def _through_steps(values: Settings) -> bool:
     told = _timed("notify", lambda: telling.notify(values, now))
     if blocked:
         raise blocked
-    return not ((metrics + costs).refused or told.problem)
+    return not ((announced + metrics + costs).refused or told.problem)
 
 
 def _publish(values: Settings, now: datetime) -> CheckFailed | None:
@@ -115,13 +116,14 @@ def _through_dags(values: Settings) -> bool:
         os.fdopen(os.dup(terminal), "w", buffering=1) as out,
         progress("DAGs", out) as bar,
     ):
-        bar("starting Airflow", 0, len(runner.ORDER))
+        order = runner.ORDER if values.queues else tuple(name for name in runner.ORDER if name != "ingest_events")
+        bar("starting Airflow", 0, len(order))
         started = time.perf_counter()
         runner.prepare(values.place.airflow, values.as_environment())
         runner.migrate()
         bar.say(f"{'airflow:':<16}ready  [{time.perf_counter() - started:.1f} s]")
-        for dag_id, run_dag in runner.runs():
-            bar(dag_id, len(outcomes), len(runner.ORDER))
+        for dag_id, run_dag in runner.runs(order):
+            bar(dag_id, len(outcomes), len(order))
             outcomes.append(run_dag())
             bar.say(_in_words(outcomes[-1]))
     if failed := next((one for one in outcomes if one.error and not isinstance(one.error, SourceError)), None):

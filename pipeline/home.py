@@ -55,6 +55,16 @@ class Home:
         return self.root / "state"
 
     @property
+    def spool(self) -> Path:
+        """Messages of queues that are not in the warehouse yet."""
+        return self.root / "spool"
+
+    @property
+    def services(self) -> Path:
+        """What `chipledger up` keeps: secrets, Airflow's home, its database, logs."""
+        return self.root / "services"
+
+    @property
     def airflow(self) -> Path:
         """AIRFLOW_HOME of the in-process runner."""
         return self.root / "airflow"

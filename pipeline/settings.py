@@ -34,8 +34,12 @@ PREFIX = "CHIPLEDGER_"
 MEMORY_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B|%)", re.IGNORECASE)  # what DuckDB takes
 WHOLE_PERCENT = 100
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+")
+SECRET_WORDS = ("token", "secret", "password", "database_url")
 # names that are no settings: read here, by the command line's tests, and by docker-compose.yml
-OTHER_NAMES = frozenset({"CHIPLEDGER_CONFIG", "CHIPLEDGER_FAILPOINT", "CHIPLEDGER_POSTGRES_PASSWORD"})
+COMPOSE_SECRETS = frozenset(
+    f"{PREFIX}{name}" for name in ("ADMIN_PASSWORD", "API_SECRET_KEY", "FERNET_KEY", "JWT_SECRET", "POSTGRES_PASSWORD")
+)
+OTHER_NAMES = COMPOSE_SECRETS | {"CHIPLEDGER_CONFIG", "CHIPLEDGER_FAILPOINT"}
 Listed = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -47,6 +51,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path("ledger"), description="folder of this ledger")
     now: datetime | None = Field(None, description="fixes the clock (ISO 8601, UTC where no offset is given)")
     inbox: Listed = Field((), description="folders or s3:// prefixes that are swept, separated by commas")
+    queues: Listed = Field((), description="SQS queue URLs whose S3 notifications wake the pipeline")
     workloads: Path = Field(Path("workloads.toml"), description="attribution rules; optional")
     regions: Listed = Field((), description="AWS regions whose CloudWatch Neuron metrics are pulled; none = not pulled")
     inventory_regions: Listed = Field(
@@ -71,12 +76,16 @@ class Settings(BaseSettings):
     slack_token: SecretStr = Field(
         SecretStr(""), validation_alias=AliasChoices("SLACK_BOT_TOKEN"), description="SLACK_BOT_TOKEN, environment only"
     )
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="PostgreSQL database of `chipledger up`, environment only; none = a cluster of its own",
+    )
     memory_limit: str = Field("2GB", description="DuckDB's memory limit")
     threads: int | None = Field(None, ge=1, description="DuckDB's threads; all cores where unset")
     lock_wait_seconds: float = Field(60.0, ge=0, description="how long to wait for another writer")
 
     @field_validator(
-        *("inbox", "regions", "inventory_regions", "inventory_roles", "cost_explorer_accounts"), mode="before"
+        *("inbox", "queues", "regions", "inventory_regions", "inventory_roles", "cost_explorer_accounts"), mode="before"
     )
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -139,7 +148,7 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as CHIPLEDGER_* variables, for what reads the environment itself; secrets are left out."""
-        values = self.model_dump(exclude={"slack_token", "prometheus_token", "prometheus"})
+        values = self.model_dump(exclude={"slack_token", "database_url", "prometheus_token", "prometheus"})
         texts = {"home": str(self.place.root), "workloads": str(self.workloads.absolute())}
         texts |= {"lake_mapping": str(self.lake_mapping.absolute())} if self.lake_mapping else {}
         if self.prometheus:
@@ -220,8 +229,8 @@ def _refuse_secrets_in_file() -> None:
         keys = {key.lower() for key in tomllib.loads(path.read_text("utf-8"))}
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
-    if secrets := sorted(key for key in keys if "token" in key or "secret" in key or "password" in key):
+    if secrets := sorted(key for key in keys if any(word in key for word in SECRET_WORDS)):
         raise UsageError(
             f"{path}: {', '.join(secrets)}: secrets belong in the environment (SLACK_BOT_TOKEN, "
-            "CHIPLEDGER_PROMETHEUS_TOKEN), not in a file"
+            "CHIPLEDGER_PROMETHEUS_TOKEN, CHIPLEDGER_DATABASE_URL), not in a file"
         )

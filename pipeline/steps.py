@@ -23,7 +23,7 @@ from pipeline.home import refuse_strangers, split_by_kind
 from pipeline.landing import LandingResult
 from pipeline.models import Models, load_models
 from pipeline.settings import Settings
-from pipeline.warehouse import SQL_DIR, bootstrap, open_warehouse
+from pipeline.warehouse import SQL_DIR, bootstrap, open_warehouse, utc_rows
 
 if TYPE_CHECKING:
     from pipeline.check_results import CheckReport
@@ -47,7 +47,7 @@ class Ingested:
     spent_usd: Decimal = Decimal(0)
 
     def count(self, status: str) -> int:
-        """How many objects ended as `landed`, `repeat` or `refused`, or sources as `unreachable`."""
+        """How many objects ended as `landed`, `repeat`, `refused` or `dead`, or sources as `unreachable`."""
         return sum(result.status == status for result in self.results)
 
     @property
@@ -57,8 +57,8 @@ class Ingested:
 
     @property
     def refused(self) -> list[LandingResult]:
-        """All that was not taken: unreachable sources first, then refused objects."""
-        return [*self.unreachable, *(result for result in self.results if result.status == "refused")]
+        """All that was not taken: unreachable sources first, then refused objects, those given up among them."""
+        return [*self.unreachable, *(result for result in self.results if result.status in ("refused", "dead"))]
 
     @property
     def rows(self) -> int:
@@ -80,6 +80,7 @@ class Ingested:
         parts = [f"{self.count('landed')} landed ({self.rows:,} rows)", f"{self.count('repeat')} known already"]
         parts += [f"{self.rejects} lines rejected"] if self.rejects else []
         parts += [f"{refused} refused"] if (refused := self.count("refused")) else []
+        parts += [f"{dead} given up as dead letters"] if (dead := self.count("dead")) else []
         parts += [f"{lost} source{'s' * (lost > 1)} unreachable"] if (lost := self.count("unreachable")) else []
         parts += [f"{len(self.waiting)} chunks wait for their Manifest"] if self.waiting else []
         parts += [f"AWS requests for {self.spent_usd:f} USD"] if self.spent_usd else []
@@ -129,11 +130,11 @@ def sweep_roots(settings: Settings) -> tuple[str, ...]:
 def require_sources(settings: Settings) -> None:
     """Raise UsageError naming the settings where nothing tells the pass what to read."""
     asked = (settings.regions, settings.inventory_regions, settings.prometheus, settings.cost_explorer)
-    if not (sweep_roots(settings) or any(asked)):
+    if not (sweep_roots(settings) or settings.queues or any(asked)):
         raise UsageError(
-            "no source is configured: set CHIPLEDGER_INBOX (folders, s3:// prefixes), CHIPLEDGER_REGIONS (CloudWatch), "
-            "CHIPLEDGER_INVENTORY_REGIONS (EC2), [[prometheus]] or CHIPLEDGER_COST_EXPLORER=true, or put files into "
-            f"{settings.place.landing}; "
+            "no source is configured: set CHIPLEDGER_INBOX (folders, s3:// prefixes), CHIPLEDGER_QUEUES (SQS), "
+            "CHIPLEDGER_REGIONS (CloudWatch), CHIPLEDGER_INVENTORY_REGIONS (EC2), [[prometheus]] or "
+            f"CHIPLEDGER_COST_EXPLORER=true, or put files into {settings.place.landing}; "
             "to look around first: chipledger run --sample"
         )
 
@@ -165,6 +166,22 @@ def ingest_costs(settings: Settings, now: datetime, on_object: OnObject | None =
     ingested = ingest(settings, roots, now, on_object=on_object)
     ingested += pull_spot_prices(settings, now) if spot_regions else Ingested()
     return ingested + pull_cost_explorer(settings, now) if settings.cost_explorer else ingested
+
+
+def ingest_events(settings: Settings, now: datetime) -> Ingested:
+    """Land every object that the queues' messages announce."""
+    from pipeline import events
+
+    return events.ingest_events(settings, now)
+
+
+def waiting_windows(settings: Settings) -> dict[str, list[str]]:
+    """Raw table → start and end (ISO 8601) of what has landed and waits for the next build."""
+    with warehouse(settings) as conn:
+        rows = utc_rows(
+            conn, "select table_name, min(start_at), max(end_at) from state_touched group by all order by all"
+        )
+    return {str(table): [start_at.isoformat(), end_at.isoformat()] for table, start_at, end_at in rows}
 
 
 def ingest(
@@ -219,8 +236,8 @@ def publish(settings: Settings, now: datetime) -> Published:
 def validate_batches(settings: Settings, now: datetime) -> CheckReport:
     """Let great_expectations document the newest batches; never stops publication."""
     models = load_models(SQL_DIR)
-    with warehouse(settings) as conn:
-        return checks.validate_batches(conn, models, docs_dir=settings.place.root / "docs", now=now)
+    docs = settings.place.root / "docs"
+    return checks.validate_batches(lambda: warehouse(settings), models, now=now, docs_dir=docs)
 
 
 def models_here() -> Models:

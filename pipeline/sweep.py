@@ -80,11 +80,25 @@ def sweep(
     run = _Sweep(conn, options, seeds or Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, on_progress, lake)
     for root in roots:
         run.list_root(root)
-    run.refuse_unwritable_names()
-    to_read = sorted(run.skip_seen(), key=lambda stored: (stored.name.endswith(CHUNK_ENDINGS), stored.name))
-    for start in range(0, len(to_read), BATCH_DELIVERIES):
-        run.take(to_read[start : start + BATCH_DELIVERIES])
-    return SweepResult(tuple(sorted(run.results, key=lambda result: result.object)), tuple(sorted(run.waiting)))
+    return run.take_listed()
+
+
+def take_objects(
+    conn: duckdb.DuckDBPyConnection,
+    objects: Iterable[StoredObject],
+    *,
+    arrived_at: datetime,
+    s3_client: S3Client,
+    lake: LakeMapping | None = None,
+) -> SweepResult:
+    """Land objects that were announced, each location once, as a sweep that had listed them would.
+
+    All are read: within a second one object can be written twice with the same size, and only its content tells.
+    """
+    run = _Sweep(conn, IngestOptions(), Seeds(SQL_DIR / "seeds"), arrived_at, s3_client, None, lake)
+    run.listed |= {stored.location: stored for stored in objects}
+    run.skips_seen = False
+    return run.take_listed()
 
 
 @dataclass
@@ -103,6 +117,7 @@ class _Sweep:
     waiting: list[str] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     done_count: int = 0
+    skips_seen: bool = True
 
     def list_root(self, root: str) -> None:
         """Note what lies under a root, or that it cannot be reached."""
@@ -110,6 +125,14 @@ class _Sweep:
             self.listed |= {stored.location: stored for stored in list_objects(root, self.s3_client)}
         except (SourceError, UsageError) as error:
             self.results.append(unreachable(root, self.options.source or "", error))
+
+    def take_listed(self) -> SweepResult:
+        """Land what was listed, Manifests before chunks."""
+        self.refuse_unwritable_names()
+        to_read = sorted(self.skip_seen(), key=lambda stored: (stored.name.endswith(CHUNK_ENDINGS), stored.name))
+        for start in range(0, len(to_read), BATCH_DELIVERIES):
+            self.take(to_read[start : start + BATCH_DELIVERIES])
+        return SweepResult(tuple(sorted(self.results, key=lambda result: result.object)), tuple(sorted(self.waiting)))
 
     def refuse_unwritable_names(self) -> None:
         """Refuse objects whose path is not UTF-8: neither the ledger nor a message could name them."""
@@ -121,7 +144,8 @@ class _Sweep:
 
     def skip_seen(self) -> list[StoredObject]:
         """The objects to read; those landed before with the same size and time become repeats at once."""
-        seen = {} if self.options != IngestOptions() else seen_objects(self.conn, self.listed.values(), self.lake)
+        skips = self.skips_seen and self.options == IngestOptions()
+        seen = seen_objects(self.conn, self.listed.values(), self.lake) if skips else {}
         for location, (source, delivery_id) in seen.items():
             name = self.listed[location].name
             self.results.append(LandingResult(name, source, "repeat", delivery_id=delivery_id))

@@ -2,6 +2,7 @@ output "settings" {
   description = "What chipledger reads from its environment."
   value = {
     CHIPLEDGER_INBOX   = join(",", concat([for prefix in values(local.arrivals) : "s3://${var.bucket}/${prefix}"], [for bucket in var.other_buckets : "s3://${bucket}/"]))
+    CHIPLEDGER_QUEUES  = aws_sqs_queue.events.url
     CHIPLEDGER_REGIONS = var.region
     AWS_DEFAULT_REGION = var.region
   }

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from botocore.exceptions import ClientError
+
 from pipeline.errors import SourceError, UsageError
 from pipeline.sources import clients
 from pipeline.sources.base import SourceObject
@@ -19,17 +21,27 @@ from pipeline.sources.s3_calls import s3_call
 S3_SCHEME = "s3://"
 TEMPORARY_ENDINGS = (".tmp", ".part", ".partial", ".crdownload", ".swp", "~")
 
+NOT_THERE = frozenset({"404", "405", "NoSuchBucket", "NoSuchKey", "NoSuchVersion"})  # 405: a delete marker
+
 S3Client: TypeAlias = Any  # boto3 builds its clients at run time; there is no class to name
+
+
+class NoSuchObject(SourceError):
+    """S3 answered, and knows no such object or version."""
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object of a listing. `location` is an absolute path or s3://bucket/key; `name` is what people are shown."""
+    """One object of a listing. `location` is an absolute path or s3://bucket/key; `name` is what people are shown.
+
+    `version` is the S3 version that is meant, '' for whichever is current.
+    """
 
     name: str
     location: str
     byte_count: int
     modified_at: datetime
+    version: str = ""
 
     @property
     def is_s3(self) -> bool:
@@ -64,9 +76,35 @@ def fetch(stored: StoredObject, scratch: Path, s3: S3Client | None = None) -> So
         return SourceObject(stored.name, Path(stored.location), stored.modified_at, modified_is_known=False)
     path = scratch / f"{len(os.listdir(scratch)):06d}"
     bucket, key = _bucket_and_key(stored.location)
-    client = s3 or clients.s3()
-    s3_call(lambda: client.download_file(bucket, key, str(path)), permission="s3:GetObject", place=stored.location)
+    client, version = s3 or clients.s3(), {"VersionId": stored.version} if stored.version else None
+    s3_call(
+        lambda: client.download_file(bucket, key, str(path), ExtraArgs=version),
+        permission="s3:GetObjectVersion" if stored.version else "s3:GetObject",
+        place=stored.location,
+    )
     return SourceObject(stored.name, path, stored.modified_at, modified_is_known=True)
+
+
+def stat_object(bucket: str, key: str, version: str = "", s3: S3Client | None = None) -> StoredObject:
+    """One S3 object, or one version of it, without reading it.
+
+    Raises NoSuchObject where S3 knows none, SourceError where it does not answer or does not allow the question.
+    """
+    location = f"{S3_SCHEME}{bucket}/{key}"
+    meant = {"VersionId": version} if version else {}
+    client = s3 or clients.s3()
+    try:
+        answer = s3_call(
+            lambda: client.head_object(Bucket=bucket, Key=key, **meant),
+            permission="s3:GetObjectVersion" if version else "s3:GetObject",
+            place=location,
+            passing=NOT_THERE,
+            holding="ContentLength",
+        )
+    except ClientError as error:
+        shown = f"{location} (version {version})" if version else location
+        raise NoSuchObject(f"{shown}: no such object; it was deleted or replaced before it was read") from error
+    return StoredObject(location, location, answer["ContentLength"], answer["LastModified"].astimezone(UTC), version)
 
 
 def find_object(location: str, name: str, s3: S3Client | None = None) -> StoredObject | None:
@@ -109,6 +147,12 @@ def _local(path: Path, name: str) -> StoredObject:
     return StoredObject(name, str(path.resolve()), status.st_size, modified_at)
 
 
+def is_passed_over(key: str) -> bool:
+    """Whether a key is a folder's marker, or the name of a hidden or temporary file."""
+    file = key.rpartition("/")[2]
+    return not file or _is_passed_over(file)
+
+
 def _is_passed_over(file: str) -> bool:
     return file.startswith(".") or file.endswith(TEMPORARY_ENDINGS)
 
@@ -121,8 +165,7 @@ def _list_s3(root: str, s3: S3Client | None) -> Iterator[StoredObject]:
     while (page := ask()) is not None:
         for entry in page.get("Contents", []):
             location = f"{S3_SCHEME}{bucket}/{entry['Key']}"
-            file = entry["Key"].rpartition("/")[2]
-            if file and not _is_passed_over(file):
+            if not is_passed_over(entry["Key"]):
                 yield StoredObject(location, location, entry["Size"], entry["LastModified"].astimezone(UTC))
 
 

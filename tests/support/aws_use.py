@@ -31,7 +31,7 @@ WITHOUT_OPERATION = frozenset({"s3:GetObjectVersion", "aps:QueryMetrics", "aps:G
 
 
 def sources() -> list[Path]:
-    """Every file that may talk to AWS: boto3 is imported by pipeline/sources alone, aiobotocore by dags."""
+    """Every file that may talk to AWS: boto3 is imported by pipeline/sources alone."""
     return [path for folder in ("pipeline/sources", "dags") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
@@ -86,7 +86,7 @@ def services() -> frozenset[str]:
     )
     known = set(botocore.session.get_session().get_available_services())
     first = {node.args[0].value for node in calls if isinstance(node.args[0], ast.Constant)}
-    return frozenset(first & known | {"sqs"})  # Airflow's hook makes the SQS client
+    return frozenset(first & known)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import cache
 from itertools import pairwise
@@ -238,7 +239,8 @@ def test_nothing_to_validate_costs_no_import_of_great_expectations(
     was_loaded = "great_expectations" in sys.modules
     touch_whole(conn, ["dim_chip", "fct_hours"])
     checks.run(conn, models, now=NOW)
-    assert str(checks.validate_batches(conn, models, now=NOW, docs_dir=None)) == "0 results passed, 0 warned, 0 failed"
+    report = checks.validate_batches(lambda: nullcontext(conn), models, now=NOW, docs_dir=None)
+    assert str(report) == "0 results passed, 0 warned, 0 failed"
     assert ("great_expectations" in sys.modules) == was_loaded
 
 
@@ -252,7 +254,7 @@ def test_great_expectations_judges_the_newest_days_from_the_same_headers(
     conn.execute("insert into dim_chip values ('a', 1), ('b', 2)")
     touch_whole(conn, ["dim_chip"])
     failed = checks.run(conn, models, now=NOW).failed
-    report = checks.validate_batches(conn, models, now=NOW, docs_dir=tmp_path / "docs")
+    report = checks.validate_batches(lambda: nullcontext(conn), models, now=NOW, docs_dir=tmp_path / "docs")
     assert {(r.check_id, r.severity, r.failed_count) for r in report.warned} == {
         (f"gx:{COST}", "warning", 1),
         (f"gx:{KIND}", "info", 3),
@@ -266,4 +268,9 @@ def test_great_expectations_judges_the_newest_days_from_the_same_headers(
     conn.execute("update fct_hours set cost_usd = 1, kind = 'gpu'")
     touch(conn, DAY_1 + DAY)
     checks.run(conn, models, now=NOW)
-    assert checks.validate_batches(conn, models, now=NOW, docs_dir=tmp_path / "docs").warned == []
+    assert checks.validate_batches(lambda: nullcontext(conn), models, now=NOW, docs_dir=tmp_path / "docs").warned == []
+    touch(conn, DAY_1 + DAY + HOUR)
+    checks.run(conn, models, now=NOW)
+    checks.validate_batches(lambda: nullcontext(conn), models, now=NOW, docs_dir=None)
+    twice = "select check_id from state_check_results group by check_id, window_start_at having count(*) > 1"
+    assert conn.execute(twice).fetchall() == [], "an hour of a day that was judged before replaces the day's verdict"
