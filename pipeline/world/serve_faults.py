@@ -1,7 +1,8 @@
 """What can go wrong between AWS and its clients, as named classes that strike by seed and request count alone.
 
-A class strikes every `every`-th call that it concerns; which of them is drawn from the seed. Some refuse a call, some
-alter the answer, some damage it on its way; the rest change what the services hold (LASTING) and need no count.
+Of the calls that a class concerns it strikes one in `every`: each `every`-th where it is periodic, else as the seed and
+the number of the call draw it. Some refuse a call, some alter the answer, some damage it on its way; the rest change
+what the services hold (LASTING) and need no count.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SERVER_ERRORS = (500, 502, 503, 504)
 
 @dataclass(frozen=True)
 class Fault:
-    """One class. `number` counts its strikes from 0; a hook that is None leaves things as they are."""
+    """One class. Hooks get the number of the call among those concerned; one that is None leaves things as they are."""
 
     says: str
     every: int
@@ -32,6 +33,7 @@ class Fault:
     replace: Callable[[int], Reply] | None = None
     alter: Callable[[Call, Answer, int], Answer] | None = None
     damage: Callable[[Reply, int], Reply] | None = None
+    is_periodic: bool = False
 
 
 def _any(call: Call) -> bool:
@@ -131,15 +133,15 @@ def _truncated(reply: Reply, number: int) -> Reply:
 
 
 FAULTS: Mapping[str, Fault] = {
-    "throttle": Fault("each 5th call is throttled", 5, _any, refuse=_throttled),
-    "http_429": Fault("each 5th call meets a proxy's bare 429", 5, _any, replace=_too_many),
-    "http_5xx": Fault("each 4th call ends with 500, 502, 503 or 504", 4, _any, replace=_server_error),
-    "truncated_body": Fault("each 4th answer ends in the middle", 4, _any, damage=_truncated),
-    "partial": Fault("each 2nd GetMetricData answer is PartialData with messages", 2, _metric_data, alter=_partial),
-    "internal_error": Fault("each 2nd GetMetricData answer has InternalError", 2, _metric_data, alter=_internal_error),
-    "repeated_token": Fault("each 2nd later page repeats its own token", 2, _later_page, alter=_same_token),
-    "data_unavailable": Fault("each 4th bill is not available", 4, lambda c: c.service == "ce", _data_unavailable),
-    "bill_expired": Fault("each 3rd later page of a bill has expired", 3,
+    "throttle": Fault("each 5th call is throttled", 5, _any, refuse=_throttled, is_periodic=True),
+    "http_429": Fault("one call in 5 meets a proxy's bare 429", 5, _any, replace=_too_many),
+    "http_5xx": Fault("one call in 4 ends with 500, 502, 503 or 504", 4, _any, replace=_server_error),
+    "truncated_body": Fault("one answer in 4 ends in the middle", 4, _any, damage=_truncated),
+    "partial": Fault("one GetMetricData answer in 2 is PartialData with messages", 2, _metric_data, alter=_partial),
+    "internal_error": Fault("one GetMetricData answer in 2 has InternalError", 2, _metric_data, alter=_internal_error),
+    "repeated_token": Fault("one later page in 3 repeats its own token", 3, _later_page, alter=_same_token),
+    "data_unavailable": Fault("one bill in 4 is not available", 4, lambda c: c.service == "ce", _data_unavailable),
+    "bill_expired": Fault("one later page of a bill in 3 has expired", 3,
                           lambda c: c.service == "ce" and c.is_later_page, _bill_expired),
     "forbidden": Fault("every call for data is denied; forbidden:ACTION denies one", 1, _data, refuse=_forbidden),
     "wrong_credentials": Fault("every call: unknown access key", 1, _any, refuse=_wrong_credentials),
@@ -164,20 +166,25 @@ class Faults:
         """Raises ValueError for a name that is no class."""
         self.names = frozenset(names)
         self._classes = {name: _class_of(name) for name in names if name not in LASTING}
-        self._phase = {n: stream(seed, "fault", n).randrange(fault.every) for n, fault in self._classes.items()}
+        self._seed = seed
         self._seen: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def striking(self, call: Call) -> list[tuple[Fault, int]]:
-        """The classes that strike this call, each with the number of its strike."""
+        """The classes that strike this call, each with the number of the call among those that it concerns."""
         found = []
         with self._lock:
             for name, fault in self._classes.items():
                 if fault.concerns(call):
-                    turn, self._seen[name] = self._seen[name] + self._phase[name], self._seen[name] + 1
-                    if turn % fault.every == fault.every - 1:
-                        found.append((fault, turn // fault.every))
+                    self._seen[name] += 1
+                    if self._strikes(name, fault, self._seen[name]):
+                        found.append((fault, self._seen[name]))
         return found
+
+    def _strikes(self, name: str, fault: Fault, number: int) -> bool:
+        if fault.is_periodic:
+            return number % fault.every == 0
+        return stream(self._seed, "fault", name, number).randrange(fault.every) == 0
 
     def odd(self, name: str) -> bool:
         """Whether a lasting class that works on every second call works on this one."""

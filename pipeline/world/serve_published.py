@@ -1,8 +1,9 @@
 """What Container Insights publishes of a fleet: every fact again under each of its dimension sets.
 
 The agent publishes a core's, a GPU's or a network card's figures as node_, pod_ and container_ metrics, each under
-three to six sets of dimensions. Whoever adds up more than one set counts the same device several times; the double must
-offer that trap. Names, sets and units: amazon-cloudwatch-agent, translator/translate/otel/exporter/awsemf/kubernetes.go.
+three to six sets of dimensions. Whoever adds up more than one set counts the same device several times; the double
+must offer that trap. Names, sets and units: amazon-cloudwatch-agent, translator/translate/otel/exporter/awsemf/
+kubernetes.go.
 """
 
 from __future__ import annotations

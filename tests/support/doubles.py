@@ -1,0 +1,55 @@
+"""The world's doubles in a thread of their own, and boto3 told to ask them, without its patience between tries."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from pipeline.world import World
+from pipeline.world.serve import make_server
+from pipeline.world.serve_http import DoublesServer
+
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+TOKEN = "FwoGZXIvYXdzEXAMPLETOKENvalue/of+a==session"
+
+
+@contextmanager
+def serving(world: World, **options: Any) -> Iterator[DoublesServer]:
+    """A server of `world` that answers until the block ends."""
+    server = make_server(world, **options)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def ask_here(monkeypatch: pytest.MonkeyPatch, server: DoublesServer, key: str = "AKIAWORLD") -> None:
+    """Every AWS client of this process asks `server`, with credentials that must never be seen again."""
+    values = {"ACCESS_KEY_ID": key, "SECRET_ACCESS_KEY": SECRET, "SESSION_TOKEN": TOKEN}
+    values |= {"ENDPOINT_URL": server.url, "DEFAULT_REGION": "us-east-1", "EC2_METADATA_DISABLED": "true"}
+    values |= {"CONFIG_FILE": "/nowhere/config", "SHARED_CREDENTIALS_FILE": "/nowhere/credentials"}
+    for name, value in values.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+
+
+def do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 tries again at once: neither its backoff nor its own rate limit takes time."""
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    monkeypatch.setattr("botocore.retries.bucket.TokenBucket.acquire", lambda *_, **__: True)
+
+
+def at(server: DoublesServer, moment: datetime) -> datetime:
+    """Move the served clock; gives the moment back."""
+    server.doubles.clock.set(moment)
+    return moment
