@@ -26,12 +26,11 @@ WRONG_CREDENTIALS = frozenset(
         "AuthFailure",
         "ExpiredToken",
         "ExpiredTokenException",
-        "InvalidSignatureException",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
-        "SignatureDoesNotMatch",
     }
 )
+WRONG_SIGNATURE = frozenset({"InvalidSignatureException", "RequestTimeTooSkewed", "SignatureDoesNotMatch"})
 # how AWS refuses a region that an account has not enabled, too
 UNKNOWN_THERE = frozenset({"InvalidClientTokenId", "UnrecognizedClientException"})
 OTHER_REGION = "scoped to a valid region"
@@ -40,6 +39,7 @@ THROTTLED = frozenset(
 )
 UNAVAILABLE = frozenset(
     {
+        "BillExpirationException",
         "DataUnavailableException",
         "InternalServiceFault",
         "InternalServiceError",
@@ -140,6 +140,8 @@ def _advice(error: ClientError, permission: str) -> str:
         return f"allow {permission} to this identity, then run again"
     if code in WRONG_CREDENTIALS:
         return "the credentials are wrong or have expired: renew them, then run again"
+    if code in WRONG_SIGNATURE:
+        return "the credentials are wrong, or this machine's clock is: correct them, then run again"
     if code in THROTTLED:
         return f"AWS throttles {permission}: run again in some minutes, or ask for a shorter window"
     if code in UNAVAILABLE:

@@ -8,9 +8,9 @@ kubernetes.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,19 +131,30 @@ class Caller:
 
 def publish(tracks: Iterable[Track]) -> list[Published]:
     """Every metric that the tracks give rise to, sorted as ListMetrics will list them."""
-    found: dict[tuple[str, str, str, Dimensions], list[tuple[int, Values]]] = {}
+    found: dict[tuple[str, str, str, Dimensions], list[_Put]] = {}
     units: dict[str, str] = {}
     for track in tracks:
         sets = list(_dimension_sets(track))
         for measure, values in track.measures.items():
-            if np.isnan(values).all():
+            present = np.flatnonzero(~np.isnan(values))
+            if not len(present):
                 continue
+            first, last = (track.start_at + MINUTE * int(present[end]) for end in (0, -1))
             name = f"{track.scope}_{track.family}_{measure}"
             units[name] = UNITS[track.family][measure]
             for dimensions in sets:
                 key = (track.account_id, track.region, name, dimensions)
-                found.setdefault(key, []).append((track.start_at, values))
-    return [_published(key, tuple(found[key]), units[key[2]]) for key in sorted(found)]
+                found.setdefault(key, []).append(_Put(track.start_at, values, first, last))
+    return [_published(key, found[key], units[key[2]]) for key in sorted(found)]
+
+
+class _Put(NamedTuple):
+    """What one track puts under a metric, and its first and last minute with a value."""
+
+    start_at: int
+    values: Values
+    first_at: int
+    last_at: int
 
 
 def _dimension_sets(track: Track) -> Iterator[Dimensions]:
@@ -154,9 +165,8 @@ def _dimension_sets(track: Track) -> Iterator[Dimensions]:
             yield tuple(sorted((name, track.labels[name]) for name in names))
 
 
-def _published(key: tuple[str, str, str, Dimensions], tracks: tuple[tuple[int, Values], ...], unit: str) -> Published:
+def _published(key: tuple[str, str, str, Dimensions], put: Sequence[_Put], unit: str) -> Published:
     account_id, region, name, dimensions = key
-    present = [(start, np.flatnonzero(~np.isnan(values))) for start, values in tracks]
-    first = min(start + MINUTE * int(at[0]) for start, at in present)
-    last = max(start + MINUTE * int(at[-1]) for start, at in present)
+    tracks = tuple((each.start_at, each.values) for each in put)
+    first, last = min(each.first_at for each in put), max(each.last_at for each in put)
     return Published(name, dimensions, unit, account_id, region, tracks, first, last)

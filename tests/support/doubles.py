@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import boto3
+import botocore.loaders
+import botocore.session
 import pytest
 
 from pipeline.world import World
 from pipeline.world.serve import make_server
 from pipeline.world.serve_http import DoublesServer
 
+LOADER = botocore.loaders.create_loader()  # reads the models of AWS once for all sessions
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 TOKEN = "FwoGZXIvYXdzEXAMPLETOKENvalue/of+a==session"
 
@@ -40,7 +44,9 @@ def ask_here(monkeypatch: pytest.MonkeyPatch, server: DoublesServer, key: str = 
     for name, value in values.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+    session = botocore.session.get_session()
+    session.register_component("data_loader", LOADER)
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", boto3.Session(botocore_session=session))
 
 
 def do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
