@@ -26,11 +26,13 @@ WRONG_CREDENTIALS = frozenset(
         "AuthFailure",
         "ExpiredToken",
         "ExpiredTokenException",
+        "InvalidSignatureException",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
+        "SignatureDoesNotMatch",
     }
 )
-WRONG_SIGNATURE = frozenset({"InvalidSignatureException", "RequestTimeTooSkewed", "SignatureDoesNotMatch"})
+WRONG_CLOCK = ("Signature expired", "Signature not yet current")
 # how AWS refuses a region that an account has not enabled, too
 UNKNOWN_THERE = frozenset({"InvalidClientTokenId", "UnrecognizedClientException"})
 OTHER_REGION = "scoped to a valid region"
@@ -132,6 +134,8 @@ def _advice(error: ClientError, permission: str) -> str:
     code = error_code(error)
     if OTHER_REGION in str(error):
         return "the endpoint is not this region's: correct CHIPLEDGER_REGIONS or AWS_ENDPOINT_URL, then run again"
+    if any(words in str(error) for words in WRONG_CLOCK):
+        return "the clock of this machine is wrong: set it, then run again"
     if code in UNKNOWN_THERE:
         return (
             "wrong credentials, or a region that this account has not enabled: renew them or enable it, then run again"
@@ -140,8 +144,6 @@ def _advice(error: ClientError, permission: str) -> str:
         return f"allow {permission} to this identity, then run again"
     if code in WRONG_CREDENTIALS:
         return "the credentials are wrong or have expired: renew them, then run again"
-    if code in WRONG_SIGNATURE:
-        return "the credentials are wrong, or this machine's clock is: correct them, then run again"
     if code in THROTTLED:
         return f"AWS throttles {permission}: run again in some minutes, or ask for a shorter window"
     if code in UNAVAILABLE:

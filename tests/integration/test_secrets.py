@@ -213,7 +213,7 @@ def test_no_traceback_shows_a_secret(aws: Wall) -> None:
     aws.instead = dict(ENDPOINTS["signatures refused"])
     asked: list[Callable[[], object]] = [
         lambda: clients.account_id("us-east-1"),
-        lambda: clients.list_some_metrics("us-east-1"),
+        lambda: probes.list_metrics("us-east-1"),
         lambda: cost_explorer.list_accounts(
             clients.cost_explorer(), start=CLOCK.date().replace(day=1), end=CLOCK.date()
         ),
