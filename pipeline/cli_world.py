@@ -19,7 +19,7 @@ ROUTE_HELP = (
 SERVED_FAULT_HELP = (
     "What goes wrong, as throttle, late or forbidden:ce:GetCostAndUsage; repeatable. A wrong name lists all."
 )
-FAULT_HELP = "Fault class to plant; none is simulated yet, so any is refused."
+FAULT_HELP = "Spoil deliveries, not the truth: truncated, duplicated, reordered, late or hostile; repeatable."
 
 app = typer.Typer(rich_markup_mode=None, help="A seeded fleet whose every second and cent is known.")
 

@@ -13,7 +13,7 @@ from pipeline.world.plan import EKS
 from pipeline.world.serve_bill import BilledHour
 from pipeline.world.serve_gpu_tracks import efa_tracks, gpu_tracks
 from pipeline.world.serve_neuron_tracks import neuron_tracks
-from pipeline.world.serve_published import Track
+from pipeline.world.serve_published import NEURON_CORE, Track
 from pipeline.world.world import World, simulate
 
 # Product codes of a bill as Cost Explorer names their services.
@@ -45,6 +45,11 @@ def insight_tracks(world: World, faults: frozenset[str] = frozenset()) -> Iterat
         else:
             yield from gpu_tracks(telemetry, world.options.seed)
         yield from efa_tracks(telemetry)
+
+
+def core_tracks(world: World) -> Iterator[Track]:
+    """The tracks of NeuronCores alone."""
+    return (track for track in insight_tracks(world) if track.family == NEURON_CORE)
 
 
 def billed_hours(world: World) -> list[BilledHour]:
