@@ -20,7 +20,7 @@ from pipeline import cli, settings
 from pipeline.errors import SourceError
 from pipeline.prometheus_endpoints import PrometheusEndpoint
 from pipeline.pulls_prometheus import pull_prometheus
-from pipeline.sources import clients, cost_explorer
+from pipeline.sources import clients, cost_explorer, probes
 from tests.support.aws_wall import Refusal, Stranger, Wall, wall
 from tests.support.ledgers import CLOCK
 from tests.support.processes import ROOT
