@@ -17,7 +17,8 @@ ASKED_BACK = timedelta(minutes=5)
 def list_metrics(region: str) -> None:
     """Raise SourceError unless cloudwatch:ListMetrics is allowed; free."""
     client = clients.cloudwatch(region)
-    call(lambda: client.list_metrics(), permission="cloudwatch:ListMetrics", place=_cloudwatch(region))
+    place = _cloudwatch(region)
+    call(lambda: client.list_metrics(), permission="cloudwatch:ListMetrics", place=place, holding="Metrics")
 
 
 def get_metric_data(region: str, now: datetime) -> None:
@@ -29,6 +30,7 @@ def get_metric_data(region: str, now: datetime) -> None:
         lambda: client.get_metric_data(MetricDataQueries=[query], StartTime=now - ASKED_BACK, EndTime=now),
         permission="cloudwatch:GetMetricData",
         place=_cloudwatch(region),
+        holding="MetricDataResults",
     )
 
 

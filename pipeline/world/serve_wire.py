@@ -19,7 +19,7 @@ from pipeline.world.serve_errors import ServiceRefusal
 from pipeline.world.serve_published import Caller
 
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([^/,\s]*)/([a-z0-9-]+)/aws4_request")
-REGION = re.compile(r"(af|ap|ca|eu|il|me|mx|sa|us)(-gov)?-(central|(north|south)?(east|west)?)-[1-9]")
+REGION = re.compile(r"(af|ap|ca|cn|eu|il|me|mx|sa|us)(-gov)?-(central|(north|south)?(east|west)?)-[1-9]")
 ACCOUNT = re.compile(r"\d{12}")
 SERVICES = {"GraniteServiceVersion20100801": "cloudwatch", "AWSInsightsIndexService": "ce"}
 XML = "text/xml"
