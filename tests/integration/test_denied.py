@@ -21,7 +21,7 @@ FAULTS = {
     "forbidden": ("allow cloudwatch:ListMetrics to this identity", "allow ce:GetCostAndUsage to this identity"),
     "wrong_credentials": ("the credentials are wrong",),
     "expired_token": ("the credentials are wrong or have expired",),
-    "skewed_signature": ("this machine's clock",),
+    "skewed_signature": ("the clock of this machine is wrong: set it",),
 }
 
 

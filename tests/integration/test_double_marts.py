@@ -22,8 +22,10 @@ REGION = "us-west-2"
 NEVER_SURVIVED = {"forbidden", "wrong_credentials", "expired_token", "skewed_signature"}
 NOT_ABOUT_TRANSPORT = {"first_runtime_memory", "synthetic_zeros"}
 SURVIVED = sorted({*FAULTS, *LASTING} - NEVER_SURVIVED - NOT_ABOUT_TRANSPORT)
-# Passes as the day ends, when its late points are there, and when its bill is settled.
-MOMENTS = (END_AT, END_AT + timedelta(hours=2, minutes=30), END_AT + timedelta(days=5))
+# Passes at noon, as the day ends, when its late points are there, and when its bill is settled. The first pull asks for
+# a day: at noon it reaches back before the telemetry begins, however many passes it takes.
+HOURS = (-12, 0, 2.5, 120)
+MOMENTS = tuple(END_AT + timedelta(hours=hours) for hours in HOURS)
 MOST_PASSES = 30
 # What a pass has asked and paid for differs by the calls that failed.
 OWN_SPEND = "mart_own_spend_daily"
@@ -87,7 +89,14 @@ def clean(
     return found
 
 
-@pytest.mark.parametrize("fault", [*SURVIVED, "all"])
+# The client gives a region up at the first bare 429 or message on a whole answer; it has to ask again within the pass.
+IMPATIENT = pytest.mark.xfail(strict=True, reason="a region's pull ends at the first 429 or message on a whole answer")
+UNMENDED = {"http_429", "partial", "all"}
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=[IMPATIENT] * (name in UNMENDED)) for name in (*SURVIVED, "all")]
+)
 def test_the_marts_are_those_of_passes_without_faults(
     world: World, inventory: Path, clean: dict[str, bytes], tmp_path: Path, fault: str
 ) -> None:
