@@ -16,7 +16,10 @@ ROUTE_HELP = (
     "Also write Container Insights' figures by this route to routes/: metric_stream, metric_stream_otlp or emf "
     "(a day of S is some 5 million datapoints)."
 )
-FAULT_HELP = "Fault class to plant; none is simulated yet, so any is refused."
+SERVED_FAULT_HELP = (
+    "What goes wrong, as throttle, late or forbidden:ce:GetCostAndUsage; repeatable. A wrong name lists all."
+)
+FAULT_HELP = "Spoil deliveries, not the truth: truncated, duplicated, reordered, late or hostile; repeatable."
 
 app = typer.Typer(rich_markup_mode=None, help="A seeded fleet whose every second and cent is known.")
 
@@ -64,16 +67,36 @@ def generate(out: Path, **options: object) -> Path:
     return out
 
 
-@app.command(epilog="Example: chipledger world serve /tmp/fleet --port 4777")
+@app.command(epilog="Example: chipledger world serve /tmp/fleet --port 4777 --fault throttle --fault late")
 def serve(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `chipledger world --out` wrote.")],
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port on the loopback address; 0 takes a free one.")
     ] = 4777,
+    fault: Annotated[list[str] | None, typer.Option(help=SERVED_FAULT_HELP)] = None,
+    now: Annotated[
+        str | None, typer.Option(help="Time at which the served clock stands; default: the end of the world.")
+    ] = None,
 ) -> None:
-    """Answer CloudWatch, Cost Explorer and Prometheus range queries over HTTP, from the world's truth."""
+    """Answer CloudWatch, Cost Explorer and Prometheus range queries over HTTP, from the world's truth.
+
+    An access key of twelve digits sees that account alone, any other all of them. PUT a time to /clock to move the
+    served clock.
+    """
+    from pipeline.settings import parse_time
     from pipeline.world import serve as server
 
     if not (folder / "world.json").is_file():
         raise UsageError(f"{folder} holds no world.json; write a world first: chipledger world --seed 1 --out {folder}")
-    server.serve(folder, port=port, on_ready=lambda url: say(f"serving {folder} at {url}; AWS_ENDPOINT_URL={url}"))
+    try:
+        server.serve(
+            folder,
+            port=port,
+            faults=tuple(fault or ()),
+            now=None if now is None else parse_time(now, "--now"),
+            on_ready=lambda url: say(f"serving {folder} at {url}; AWS_ENDPOINT_URL={url}"),
+        )
+    except ValueError as error:
+        raise UsageError(f"world serve: {error}") from error
+    except OSError as error:
+        raise UsageError(f"world serve: port {port} of 127.0.0.1: {error.strerror or error}; take another") from error

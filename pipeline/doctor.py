@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from pipeline import reading
 from pipeline.errors import ChipledgerError, NothingPublished, SourceError, UsageError, WarehouseLocked
 from pipeline.home import Home
 from pipeline.sources.cost_explorer import USD_PER_REQUEST
+from pipeline.sources.objects import StoredObject as Stored
 from pipeline.warehouse import open_warehouse
 
 GIB = 2**30
@@ -92,31 +93,50 @@ def examine_publication(place: Home, now: datetime) -> Iterator[Finding]:
         yield Finding("freshness", "ok", "no source is late")
 
 
-def examine_inbox(roots: tuple[str, ...], list_root: Callable[[str], int]) -> Iterator[Finding]:
-    """Whether each swept folder or prefix can be listed."""
+def examine_inbox(
+    roots: tuple[str, ...], list_root: Callable[[str], list[Stored]], probe: Callable[[Stored], None]
+) -> Iterator[Finding]:
+    """Whether each swept folder or prefix can be listed, and its newest object be read."""
     if not roots:
         yield Finding("inbox", "warn", "nothing is swept: set CHIPLEDGER_INBOX to folders or s3:// prefixes")
     for root in roots:
         try:
-            yield Finding("inbox", "ok", f"{root}: {list_root(root):,} objects")
+            found = list_root(root)
+            yield Finding("inbox", "ok", f"{root}: {len(found):,} objects")
+            if found:
+                probe(max(found, key=lambda stored: stored.modified_at))
         except ChipledgerError as error:
             yield Finding("inbox", "fail", str(error))
 
 
-def examine_aws(
-    regions: tuple[str, ...], identity: Callable[[str], str], probe: Callable[[str], None]
-) -> Iterator[Finding]:
-    """Credentials, and the reach of CloudWatch in each region (free requests)."""
+@dataclass(frozen=True)
+class Permission:
+    """One IAM action that a pull needs, where it is needed, and a request that fails without it."""
+
+    part: str
+    action: str
+    place: str
+    probe: Callable[[], None]
+
+
+def examine_credentials(regions: tuple[str, ...], identity: Callable[[str], str]) -> Finding:
+    """Whose the credentials are; `regions` are those that anything is pulled from."""
     if not regions:
-        yield Finding("cloudwatch", "ok", "not pulled (CHIPLEDGER_REGIONS is empty)")
-        return
+        return Finding("credentials", "ok", "not needed: nothing is pulled from AWS")
     try:
-        yield Finding("credentials", "ok", f"account {identity(regions[0])}")
-        for region in regions:
-            probe(region)
-            yield Finding("cloudwatch", "ok", f"{region} answers ListMetrics")
+        return Finding("credentials", "ok", f"account {identity(regions[0])}")
     except SourceError as error:
-        yield Finding("credentials", "fail", str(error))
+        return Finding("credentials", "fail", str(error))
+
+
+def examine_permissions(needed: Iterable[Permission]) -> Iterator[Finding]:
+    """Each permission by a request that costs next to nothing; the failing ones do not hide the others."""
+    for permission in needed:
+        try:
+            permission.probe()
+            yield Finding(permission.part, "ok", f"{permission.place}: {permission.action} is allowed")
+        except SourceError as error:
+            yield Finding(permission.part, "fail", str(error))
 
 
 def examine_spend(wants_cost_explorer: bool, account_count: int, interval_hours: float) -> Finding:
@@ -125,7 +145,7 @@ def examine_spend(wants_cost_explorer: bool, account_count: int, interval_hours:
         return Finding("cost explorer", "ok", "not pulled (CHIPLEDGER_COST_EXPLORER is not set), so nothing to pay")
     requests = math.ceil(HOURS_PER_DAY / interval_hours) * max(1, account_count) * DAYS_PER_MONTH
     words = f"about {requests:,} requests a month, {requests * USD_PER_REQUEST} USD at one page per account"
-    return Finding("cost explorer", "ok", words + "; no request was made to find out")
+    return Finding("cost explorer", "ok", words)
 
 
 def examine_rules(read: Callable[[], int], path: Path) -> Finding:

@@ -32,6 +32,7 @@ WRONG_CREDENTIALS = frozenset(
         "SignatureDoesNotMatch",
     }
 )
+WRONG_CLOCK = ("Signature expired", "Signature not yet current")
 # how AWS refuses a region that an account has not enabled, too
 UNKNOWN_THERE = frozenset({"InvalidClientTokenId", "UnrecognizedClientException"})
 OTHER_REGION = "scoped to a valid region"
@@ -40,6 +41,7 @@ THROTTLED = frozenset(
 )
 UNAVAILABLE = frozenset(
     {
+        "BillExpirationException",
         "DataUnavailableException",
         "InternalServiceFault",
         "InternalServiceError",
@@ -132,6 +134,8 @@ def _advice(error: ClientError, permission: str) -> str:
     code = error_code(error)
     if OTHER_REGION in str(error):
         return "the endpoint is not this region's: correct CHIPLEDGER_REGIONS or AWS_ENDPOINT_URL, then run again"
+    if any(words in str(error) for words in WRONG_CLOCK):
+        return "the clock of this machine is wrong: set it, then run again"
     if code in UNKNOWN_THERE:
         return (
             "wrong credentials, or a region that this account has not enabled: renew them or enable it, then run again"

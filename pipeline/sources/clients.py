@@ -81,13 +81,6 @@ def sts_answer(operation: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         raise ResponseParserError(f"the answer is not STS's: it holds no {error}") from error
 
 
-def list_some_metrics(region: str) -> None:
-    """One free request that proves reachability and cloudwatch:ListMetrics; raises SourceError."""
-    client = cloudwatch(region)
-    place = f"CloudWatch {region}"
-    call(lambda: client.list_metrics(), permission="cloudwatch:ListMetrics", place=place, holding="Metrics")
-
-
 def _client(service: str, region: str | None, credentials: Mapping[str, str] | None = None) -> Any:
     from botocore.config import Config
 

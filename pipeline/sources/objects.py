@@ -107,6 +107,14 @@ def stat_object(bucket: str, key: str, version: str = "", s3: S3Client | None = 
     return StoredObject(location, location, answer["ContentLength"], answer["LastModified"].astimezone(UTC), version)
 
 
+def probe_object(stored: StoredObject, s3: S3Client | None = None) -> None:
+    """Raise SourceError unless the object may be read; nothing is downloaded (HeadObject needs s3:GetObject)."""
+    if stored.is_s3:
+        stat_object(*_bucket_and_key(stored.location), s3=s3)
+    elif not os.access(stored.location, os.R_OK):
+        raise SourceError(f"{stored.location} cannot be read; make it readable")
+
+
 def find_object(location: str, name: str, s3: S3Client | None = None) -> StoredObject | None:
     """The object at exactly this location, or None; `name` becomes its shown name."""
     if location.startswith(S3_SCHEME):

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.world.cost_explorer import cost_explorer_files
 from pipeline.world.cur import write_exports
 from pipeline.world.dcgm import dcgm_files
+from pipeline.world.file_faults import spoil
 from pipeline.world.findings import IdleRun, idle_findings, idle_runs, spike_findings
 from pipeline.world.inventory import inventory_files
 from pipeline.world.neuron_monitor import neuron_files
@@ -29,7 +30,7 @@ def generate(options: WorldOptions, out: Path, on_progress: Progress | None = No
     """Simulate a world and write it to `out/landing`, `out/truth`, `out/workloads.toml`, `out/world.json`.
 
     `routes` names (of ROUTES) other ways in which Container Insights' figures arrive: each is written besides, to
-    `out/routes/<name>`.
+    `out/routes/<name>`. Objects that the fault `late` holds back lie below `out/late`.
 
     Refuses a folder that already holds landing files of another world: the bill of two worlds would mix.
     """
@@ -52,6 +53,7 @@ def generate(options: WorldOptions, out: Path, on_progress: Progress | None = No
     findings = idle_findings(runs, truth.boxes) + spike_findings(world.lines)
     for name, table in truth_tables(truth, usage, findings):
         write_parquet(out / "truth" / name, table)
+    spoil(out, options.seed, options.faults)
 
 
 def _silent(label: str, done: int, total: int) -> None:

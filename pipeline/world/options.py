@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from pipeline.world.file_faults import FILE_FAULTS
+
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
 SECONDS_PER_DAY = 86400
@@ -24,7 +26,7 @@ class WorldOptions:
 
     `days` of bill end at `END_AT`; telemetry covers the last `telemetry_days` of them (None: all). `interval_seconds`
     is the spacing of samples and must divide an hour, so that no sample straddles one; beyond 60 s GPUs are observed
-    with gaps, for a scrape covers no more. No fault class is simulated yet.
+    with gaps, for a scrape covers no more. `faults` are classes of file_faults: they spoil deliveries, never the truth.
     """
 
     seed: int
@@ -46,8 +48,8 @@ class WorldOptions:
             raise ValueError(
                 f"interval_seconds={self.interval_seconds} must divide 3600 and be at least {SMALLEST_INTERVAL_SECONDS}"
             )
-        if self.faults:
-            raise ValueError(f"no fault class is simulated yet; drop faults={', '.join(self.faults)}")
+        if unknown := sorted(set(self.faults) - set(FILE_FAULTS)):
+            raise ValueError(f"{unknown[0]!r} is no fault class of files; choose among {', '.join(FILE_FAULTS)}")
 
     @property
     def start(self) -> int:

@@ -2,50 +2,68 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.world.serve_errors import ServiceRefusal
-from pipeline.world.serve_published import NAMESPACE, Caller, MetricKey, Published
+from pipeline.world.serve_published import MINUTE, NAMESPACE, Caller, MetricKey, Published, Values
+from pipeline.world.serve_queries import (
+    HOUR,
+    MAX_DATAPOINTS,
+    PERCENTILE,
+    STATISTICS,
+    Query,
+    finest_period,
+    read_listing,
+    read_queries,
+    read_span,
+)
 from pipeline.world.serve_tokens import make_token, read_token
 
 METRICS_PER_PAGE = 500
-MAX_QUERIES = 500
-MAX_DATAPOINTS = 100_800
-MINUTE = 60
-HOUR = 3600
-DAY = 86_400
-# Age of StartTime in seconds, and what Period must be a multiple of to be answered at all.
-RETENTION = ((15 * DAY, 60), (63 * DAY, 300), (455 * DAY, 3600))
-LISTED_FOR = 14 * DAY
+LISTED_FOR = 14 * 24 * HOUR
 LISTED_AFTER = 15 * MINUTE
-QUERY_ID = re.compile(r"[a-z][A-Za-z0-9_]*")
-STATISTICS: Mapping[str, Callable[..., Any]] = {
+RECENTLY = 3 * HOUR
+LATE_SECONDS = 2 * HOUR
+LATE_SHARE = 5  # one minute in so many is late, where points are late at all
+HASH_STEP, HASH_SHIFT = 2654435761, 13
+
+Series = tuple[NDArray[np.int64], Values]
+NOTHING: Series = (np.empty(0, np.int64), np.empty(0))
+AGGREGATES: Mapping[str, Callable[..., Any]] = {
     "Average": np.nanmean,
     "Sum": np.nansum,
     "Minimum": np.nanmin,
     "Maximum": np.nanmax,
 }
-PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 
 
-@dataclass(frozen=True)
+@dataclass
 class CloudWatch:
-    """The published metrics and the clock (epoch seconds) that their age is counted from."""
+    """The published metrics. `now` (epoch seconds) of every call is the clock that their age is counted from.
+
+    Pages hold at most `metrics_per_page` metrics, `points_per_page` datapoints. With `is_late`, every fifth minute of a
+    metric becomes visible only two hours after its time.
+    """
 
     published: Sequence[Published]
-    now: int
+    metrics_per_page: int = METRICS_PER_PAGE
+    points_per_page: int = MAX_DATAPOINTS
+    is_late: bool = False
+    _seen_by: dict[Caller, dict[MetricKey, list[Published]]] = field(default_factory=dict, repr=False)
 
-    def list_metrics(self, body: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
-        """One page of at most 500 metrics; a dimension filter matches supersets, by name or by name and value."""
+    def list_metrics(self, body: Mapping[str, Any], caller: Caller, now: int) -> dict[str, Any]:
+        """One page of metrics; a dimension filter matches supersets, by name or by name and value."""
+        read_listing(body)
         position = _position(body, "InvalidParameterValue")
-        listed = [metric for metric in self.published if caller.sees(metric) and self._is_listed(metric, body)]
-        page = listed[position : position + METRICS_PER_PAGE]
+        seen = (metric for same in self._seen(caller).values() for metric in same)
+        listed = [metric for metric in seen if self._is_listed(metric, body, now)]
+        page = listed[position : position + self.metrics_per_page]
         answer: dict[str, Any] = {"Metrics": [_metric(metric) for metric in page]}
         if body.get("IncludeLinkedAccounts"):
             answer["OwningAccounts"] = [metric.account_id for metric in page]
@@ -53,36 +71,51 @@ class CloudWatch:
             answer["NextToken"] = make_token(position + len(page), body, "NextToken")
         return answer
 
-    def get_metric_data(self, body: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    def get_metric_data(self, body: Mapping[str, Any], caller: Caller, now: int) -> dict[str, Any]:
         """One page of at most MaxDatapoints points; the page edge may cut a query, which is then PartialData."""
-        queries = _queries(body)
-        start, end = self._span(body)
+        queries, (start, end) = read_queries(body), read_span(body, now)
         position = _position(body, "InvalidNextToken")
-        room = min(int(body.get("MaxDatapoints") or MAX_DATAPOINTS), MAX_DATAPOINTS)
-        by_key = {metric.key: metric for metric in self.published if caller.sees(metric)}
+        room = min(int(body.get("MaxDatapoints") or MAX_DATAPOINTS), self.points_per_page)
         results: list[dict[str, Any]] = []
         passed = 0
         for query in queries:
-            stamps, values = self._series(query, by_key, start, end)
+            if caller.account_id and query.account_id not in ("", caller.account_id):
+                results += [_result(query, *NOTHING, status="Forbidden")] if position == 0 else []
+                continue
+            stamps, values = self._series(query, caller, start, end, now)
             if body.get("ScanBy", "TimestampDescending") == "TimestampDescending":
                 stamps, values = stamps[::-1], values[::-1]
             first = min(max(position - passed, 0), len(stamps))
             last = min(first + room, len(stamps))
             passed += len(stamps)
             if position == 0 or first < len(stamps):
-                results.append(_result(query, stamps[first:last], values[first:last], whole=last == len(stamps)))
+                status = "Complete" if last == len(stamps) else "PartialData"
+                results.append(_result(query, stamps[first:last], values[first:last], status=status))
             room -= last - first
             if last < len(stamps):
                 token = make_token(passed - len(stamps) + last, body, "NextToken")
                 return {"MetricDataResults": results, "Messages": [], "NextToken": token}
         return {"MetricDataResults": results, "Messages": []}
 
-    def _is_listed(self, metric: Published, body: Mapping[str, Any]) -> bool:
-        if body.get("RecentlyActive") and metric.last_at < self.now - 3 * HOUR:
+    def _seen(self, caller: Caller) -> dict[MetricKey, list[Published]]:
+        """What the caller can see, by metric identity; accounts that share a name stand side by side."""
+        if caller not in self._seen_by:
+            index: dict[MetricKey, list[Published]] = {}
+            for metric in self.published:
+                if caller.sees(metric):
+                    index.setdefault(metric.key, []).append(metric)
+            self._seen_by[caller] = index
+        return self._seen_by[caller]
+
+    def _is_listed(self, metric: Published, body: Mapping[str, Any], now: int) -> bool:
+        last_at = min(metric.last_at, now)
+        if body.get("RecentlyActive") and last_at < now - RECENTLY:
             return False
-        if not (metric.first_at <= self.now - LISTED_AFTER and metric.last_at >= self.now - LISTED_FOR):
+        if not (metric.first_at <= now - LISTED_AFTER and last_at >= now - LISTED_FOR):
             return False
         if body.get("Namespace", NAMESPACE) != NAMESPACE or body.get("MetricName", metric.name) != metric.name:
+            return False
+        if body.get("OwningAccount", metric.account_id) != metric.account_id:
             return False
         have = dict(metric.dimensions)
         return all(
@@ -90,76 +123,50 @@ class CloudWatch:
             for wanted in body.get("Dimensions") or []
         )
 
-    def _span(self, body: Mapping[str, Any]) -> tuple[int, int]:
-        """Start rounded down to minute, five minutes or hour by its age, and End; epoch seconds."""
-        try:
-            start, end = int(body["StartTime"]), int(body["EndTime"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ServiceRefusal("ValidationError", "StartTime and EndTime are required timestamps") from error
-        if start >= end:
-            raise ServiceRefusal("ValidationError", "The parameter StartTime must be less than the parameter EndTime.")
-        unit = self._finest_period(start) or HOUR
-        return start // unit * unit, end
+    def _series(self, query: Query, caller: Caller, start: int, end: int, now: int) -> Series:
+        """Points of the one metric with exactly these dimensions; empty for a wrong unit or a period not kept."""
+        found = [
+            metric
+            for metric in self._seen(caller).get((query.metric_name, query.dimensions), [])
+            if query.account_id in ("", metric.account_id) and query.unit in ("", metric.unit)
+        ]
+        finest = finest_period(start, now)
+        if query.namespace != NAMESPACE or not found or not finest or query.period % finest:
+            return NOTHING
+        return self._bucketed(found[0], query, start, end, now)
 
-    def _finest_period(self, start: int) -> int:
-        """Seconds that Period must be a multiple of for data this old; 0 when it is gone."""
-        return next((period for limit, period in RETENTION if self.now - start <= limit), 0)
+    def _bucketed(self, metric: Published, query: Query, start: int, end: int, now: int) -> Series:
+        """Stamps (epoch seconds, starts of whole periods in [start, end)) with data, and their statistic."""
+        period = max(query.period, MINUTE)
+        first = -(-start // period) * period
+        count = max(0, -(-(min(end, now) - first) // period))
+        minutes = metric.minutes(first, first + count * period)
+        minutes[:, self._hidden(metric, first + MINUTE * np.arange(minutes.shape[1]), now)] = np.nan
+        by_period = minutes.reshape(-1, count, period // MINUTE)
+        points = by_period.transpose(1, 0, 2).reshape(count, -1)
+        has_data = ~np.isnan(points).all(axis=1) if points.size else np.zeros(count, bool)
+        stamps = first + period * np.flatnonzero(has_data)
+        return stamps.astype(np.int64), _statistic(query.statistic, points[has_data])
 
-    def _series(
-        self, query: Mapping[str, Any], by_key: Mapping[MetricKey, Published], start: int, end: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        stat = query["MetricStat"]
-        period, metric = int(stat["Period"]), stat["Metric"]
-        dimensions = tuple(sorted((d["Name"], d["Value"]) for d in metric.get("Dimensions") or []))
-        found = by_key.get((metric["MetricName"], dimensions)) if metric.get("Namespace") == NAMESPACE else None
-        finest = self._finest_period(start)
-        is_empty = not finest or period % finest or stat.get("Unit", found and found.unit) != (found and found.unit)
-        if found is None or is_empty:
-            return np.empty(0, np.int64), np.empty(0)
-        return _bucketed(found, stat["Stat"], period, start, min(end, self.now))
-
-
-def _bucketed(
-    metric: Published, stat: str, period: int, start: int, end: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Stamps (epoch seconds, starts of whole periods in [start, end)) with data, and their statistic."""
-    first = -(-start // period) * period
-    count = max(0, -(-(end - first) // period))
-    minutes = metric.minutes(first, first + count * period).reshape(-1, count, period // MINUTE)
-    points = minutes.transpose(1, 0, 2).reshape(count, -1)
-    has_data = ~np.isnan(points).all(axis=1) if points.size else np.zeros(count, bool)
-    stamps = first + period * np.flatnonzero(has_data)
-    return stamps.astype(np.int64), _statistic(stat, points[has_data])
+    def _hidden(self, metric: Published, starts: NDArray[np.int64], now: int) -> NDArray[np.bool_]:
+        """Minutes that nobody can see yet: unfinished ones, and late ones."""
+        hidden = starts + MINUTE > now
+        if self.is_late:
+            salt = crc32(repr(metric.key).encode())
+            late = ((starts // MINUTE * HASH_STEP + salt) >> HASH_SHIFT) % LATE_SHARE == 0
+            hidden |= late & (starts + LATE_SECONDS > now)
+        return np.asarray(hidden, np.bool_)
 
 
-def _statistic(stat: str, points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _statistic(stat: str, points: Values) -> Values:
     if not len(points):
         return np.empty(0)
     if stat == "SampleCount":
         return np.asarray((~np.isnan(points)).sum(axis=1), np.float64)
     if stat in STATISTICS:
-        return np.asarray(STATISTICS[stat](points, axis=1), np.float64)
-    if (percentile := PERCENTILE.fullmatch(stat)) is None:
-        raise ServiceRefusal("ValidationError", f"The value {stat} for parameter Stat is not supported.")
-    return np.asarray(np.nanpercentile(points, float(percentile[1]), axis=1), np.float64)
-
-
-def _queries(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    queries: Sequence[Mapping[str, Any]] = body.get("MetricDataQueries") or []
-    if not 0 < len(queries) <= MAX_QUERIES:
-        raise ServiceRefusal(
-            "ValidationError", f"The collection MetricDataQueries must hold 1 to {MAX_QUERIES} queries."
-        )
-    ids = [str(query.get("Id", "")) for query in queries]
-    if len(set(ids)) < len(ids) or not all(map(QUERY_ID.fullmatch, ids)):
-        raise ServiceRefusal("ValidationError", "Query ids must be unique and match ^[a-z][a-zA-Z0-9_]*$.")
-    for query in queries:
-        period = (query.get("MetricStat") or {}).get("Period", 0)
-        if period < MINUTE or period % MINUTE:
-            raise ServiceRefusal(
-                "ValidationError", f"Query {query['Id']} needs a MetricStat with a Period of whole minutes."
-            )
-    return [query for query in queries if query.get("ReturnData", True)]
+        return np.asarray(AGGREGATES[stat](points, axis=1), np.float64)
+    percentile = PERCENTILE.fullmatch(stat)
+    return np.asarray(np.nanpercentile(points, float(percentile[1] if percentile else 50), axis=1), np.float64)
 
 
 def _position(body: Mapping[str, Any], code: str) -> int:
@@ -177,13 +184,11 @@ def _metric(metric: Published) -> dict[str, Any]:
     return {"Namespace": NAMESPACE, "MetricName": metric.name, "Dimensions": dimensions}
 
 
-def _result(
-    query: Mapping[str, Any], stamps: NDArray[np.int64], values: NDArray[np.float64], *, whole: bool
-) -> dict[str, Any]:
+def _result(query: Query, stamps: NDArray[np.int64], values: Values, *, status: str) -> dict[str, Any]:
     return {
-        "Id": query["Id"],
-        "Label": query.get("Label") or query["MetricStat"]["Metric"]["MetricName"],
+        "Id": query.query_id,
+        "Label": query.label,
         "Timestamps": stamps.tolist(),
         "Values": values.tolist(),
-        "StatusCode": "Complete" if whole else "PartialData",
+        "StatusCode": status,
     }

@@ -1,14 +1,16 @@
-"""What Container Insights publishes of NeuronCores: every fact again under each of its dimension sets.
+"""What Container Insights publishes of a fleet: every fact again under each of its dimension sets.
 
-The agent publishes a core's utilization and memory as node_, pod_ and container_ metric, each under four to six sets
-of dimensions. Whoever adds up more than one set counts the same core several times; the double must offer that trap.
+The agent publishes a core's, a GPU's or a network card's figures as node_, pod_ and container_ metrics, each under
+three to six sets of dimensions. Whoever adds up more than one set counts the same device several times; the double
+must offer that trap. Names, sets and units: amazon-cloudwatch-agent, translator/translate/otel/exporter/awsemf/
+kubernetes.go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,38 +19,64 @@ NAMESPACE = "ContainerInsights"
 MINUTE = 60
 Dimensions: TypeAlias = tuple[tuple[str, str], ...]
 MetricKey: TypeAlias = tuple[str, Dimensions]
-UNITS = {"utilization": "Percent", "memory_usage_total": "Bytes"}
+Values: TypeAlias = NDArray[np.float64]
 
-_CORE = ("NeuronDevice", "NeuronCore")
+NEURON_CORE = "neuroncore"
+NEURON_DEVICE = "neurondevice"
+GPU = "gpu"
+EFA = "efa"
+
+# Units as published. The tensor activity of a GPU is a fraction under the unit Percent: the agent does not scale it.
+UNITS: Mapping[str, Mapping[str, str]] = {
+    NEURON_CORE: {"utilization": "Percent", "memory_usage_total": "Bytes"},
+    NEURON_DEVICE: {"runtime_memory_used_bytes": "Bytes"},
+    GPU: {
+        "utilization": "Percent",
+        "memory_utilization": "Percent",
+        "memory_total": "Bytes",
+        "memory_used": "Bytes",
+        "power_draw": "None",
+        "temperature": "None",
+        "tensor_core_utilization": "Percent",
+    },
+    EFA: dict.fromkeys(("rx_bytes", "tx_bytes", "rdma_read_bytes", "rdma_write_bytes"), "Bytes/Second")
+    | {"rx_dropped": "Count/Second"},
+}
+FINEST: Mapping[str, tuple[str, ...]] = {
+    NEURON_CORE: ("NeuronDevice", "NeuronCore"),
+    NEURON_DEVICE: (),
+    GPU: ("GpuDevice",),
+    EFA: ("NetworkInterfaceId",),
+}
 _POD = ("ClusterName", "Namespace", "PodName")
-DIMENSION_SETS = {
-    "node": (
-        ("ClusterName",),
-        ("ClusterName", "InstanceId", "NodeName"),
-        ("ClusterName", "InstanceType", "InstanceId", "NodeName", *_CORE),
-    ),
+_NODE = ("ClusterName", "InstanceId", "NodeName")
+# Sets from coarse to fine, and whether the family's own dimensions are added to the last. A set that a track cannot
+# fill (no UltraServer, no Service) is not published.
+DIMENSION_SETS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "node": (("ClusterName",), ("ClusterName", "UltraServer"), _NODE, (*_NODE, "InstanceType")),
     "pod": (
         ("ClusterName",),
         ("ClusterName", "Namespace"),
+        ("ClusterName", "Namespace", "Service"),
         _POD,
         (*_POD, "FullPodName"),
-        (*_POD, "FullPodName", *_CORE),
+        (*_POD, "FullPodName"),
     ),
     "container": (
         ("ClusterName",),
         (*_POD, "ContainerName"),
         (*_POD, "ContainerName", "FullPodName"),
-        (*_POD, "ContainerName", "FullPodName", *_CORE),
+        (*_POD, "ContainerName", "FullPodName"),
     ),
 }
 
 
 @dataclass(frozen=True)
 class Track:
-    """One core's values by measure, one per minute from `start_at` (epoch seconds), NaN where nothing was scraped.
+    """One device's values by measure, one per minute from `start_at` (epoch seconds), NaN where nothing was scraped.
 
-    `scope` is node, pod or container; `labels` are all dimension values that the scope knows. A pod's track holds
-    values only while the pod holds the core.
+    `scope` is node, pod or container, `family` a key of UNITS; `labels` are all dimension values that the scope knows.
+    A pod's track holds values only while the pod holds the device.
     """
 
     scope: str
@@ -56,7 +84,8 @@ class Track:
     account_id: str
     region: str
     start_at: int
-    measures: dict[str, NDArray[np.float64]]
+    measures: Mapping[str, Values]
+    family: str = NEURON_CORE
 
 
 @dataclass(frozen=True)
@@ -68,7 +97,7 @@ class Published:
     unit: str
     account_id: str
     region: str
-    tracks: tuple[tuple[int, NDArray[np.float64]], ...] = field(repr=False)
+    tracks: tuple[tuple[int, Values], ...] = field(repr=False)
     first_at: int
     last_at: int
 
@@ -77,7 +106,7 @@ class Published:
         """What CloudWatch knows a metric by within an account, region and namespace."""
         return self.name, self.dimensions
 
-    def minutes(self, start: int, end: int) -> NDArray[np.float64]:
+    def minutes(self, start: int, end: int) -> Values:
         """Values of the minutes of [start, end), one row per track, NaN where there is none."""
         rows = np.full((len(self.tracks), (end - start) // MINUTE), np.nan)
         for row, (track_start, values) in zip(rows, self.tracks, strict=True):
@@ -102,25 +131,42 @@ class Caller:
 
 def publish(tracks: Iterable[Track]) -> list[Published]:
     """Every metric that the tracks give rise to, sorted as ListMetrics will list them."""
-    found: dict[tuple[str, str, str, Dimensions], list[tuple[int, NDArray[np.float64]]]] = {}
+    found: dict[tuple[str, str, str, Dimensions], list[_Put]] = {}
+    units: dict[str, str] = {}
     for track in tracks:
+        sets = list(_dimension_sets(track))
         for measure, values in track.measures.items():
-            name = f"{track.scope}_neuroncore_{measure}"
-            for dimensions in _dimension_sets(track):
+            present = np.flatnonzero(~np.isnan(values))
+            if not len(present):
+                continue
+            first, last = (track.start_at + MINUTE * int(present[end]) for end in (0, -1))
+            name = f"{track.scope}_{track.family}_{measure}"
+            units[name] = UNITS[track.family][measure]
+            for dimensions in sets:
                 key = (track.account_id, track.region, name, dimensions)
-                found.setdefault(key, []).append((track.start_at, values))
-    return [_published(key, tuple(found[key])) for key in sorted(found)]
+                found.setdefault(key, []).append(_Put(track.start_at, values, first, last))
+    return [_published(key, found[key], units[key[2]]) for key in sorted(found)]
+
+
+class _Put(NamedTuple):
+    """What one track puts under a metric, and its first and last minute with a value."""
+
+    start_at: int
+    values: Values
+    first_at: int
+    last_at: int
 
 
 def _dimension_sets(track: Track) -> Iterator[Dimensions]:
-    for names in DIMENSION_SETS[track.scope]:
-        yield tuple(sorted((name, track.labels[name]) for name in names))
+    sets = DIMENSION_SETS[track.scope]
+    finest = FINEST[track.family]
+    for names in [*sets[:-1], *([(*sets[-1], *finest)] if finest else [])]:
+        if all(name in track.labels for name in names):
+            yield tuple(sorted((name, track.labels[name]) for name in names))
 
 
-def _published(key: tuple[str, str, str, Dimensions], tracks: tuple[tuple[int, NDArray[np.float64]], ...]) -> Published:
+def _published(key: tuple[str, str, str, Dimensions], put: Sequence[_Put], unit: str) -> Published:
     account_id, region, name, dimensions = key
-    present = [(start, np.flatnonzero(~np.isnan(values))) for start, values in tracks]
-    first = min(start + MINUTE * int(at[0]) for start, at in present if len(at))
-    last = max(start + MINUTE * int(at[-1]) for start, at in present if len(at))
-    unit = UNITS[name.split("_neuroncore_")[1]]
+    tracks = tuple((each.start_at, each.values) for each in put)
+    first, last = min(each.first_at for each in put), max(each.last_at for each in put)
     return Published(name, dimensions, unit, account_id, region, tracks, first, last)

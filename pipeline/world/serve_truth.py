@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
-from math import gcd
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.world.fleet import Node
 from pipeline.world.lines import Line, usd
-from pipeline.world.neuron_report import core_memory
 from pipeline.world.options import WorldOptions, instant
 from pipeline.world.plan import EKS
-from pipeline.world.serve_costs import BilledDay
-from pipeline.world.serve_published import MINUTE, Track
-from pipeline.world.telemetry import HeldRange, Telemetry
+from pipeline.world.serve_bill import BilledHour
+from pipeline.world.serve_gpu_tracks import efa_tracks, gpu_tracks
+from pipeline.world.serve_neuron_tracks import neuron_tracks
+from pipeline.world.serve_published import NEURON_CORE, Track
 from pipeline.world.world import World, simulate
 
-PPM_PER_PERCENT = 10_000
+# Product codes of a bill as Cost Explorer names their services.
+EC2 = "Amazon Elastic Compute Cloud - Compute"
+EC2_OTHER = "EC2 - Other"
+SERVICES = {
+    "AmazonEKS": "Amazon Elastic Container Service for Kubernetes",
+    "ComputeSavingsPlans": "Savings Plans for AWS Compute usage",
+}
+COMPUTE_KINDS = ("BoxUsage", "SpotUsage", "UnusedBox", "Reservation")
 
 
 def read_world(directory: Path) -> World:
@@ -32,105 +34,51 @@ def read_world(directory: Path) -> World:
     return simulate(WorldOptions.from_json(path.read_text("utf-8")))
 
 
-def core_tracks(world: World) -> Iterator[Track]:
-    """Tracks of every NeuronCore that an EKS agent sees: once for its node, once per pod and container that held it."""
+def insight_tracks(world: World, faults: frozenset[str] = frozenset()) -> Iterator[Track]:
+    """Tracks of every NeuronCore, GPU and network card that an EKS agent sees."""
     for node in world.watched():
-        if node.spec.vendor == "neuron" and node.cluster is not None and node.cluster.kind == EKS:
-            telemetry = world.telemetry(node)
-            yield from _node_tracks(telemetry, world.options.interval_seconds)
-            for held in telemetry.held:
-                if held.holding.owner.pod:
-                    yield from _pod_tracks(telemetry, held, world.options.interval_seconds)
+        if node.cluster is None or node.cluster.kind != EKS:
+            continue
+        telemetry = world.telemetry(node)
+        if node.spec.vendor == "neuron":
+            yield from neuron_tracks(telemetry, world.options.interval_seconds, faults)
+        else:
+            yield from gpu_tracks(telemetry, world.options.seed)
+        yield from efa_tracks(telemetry)
 
 
-def billed_days(world: World) -> list[BilledDay]:
-    """The bill per day, account, record type, usage type and product, in the order of those keys."""
+def core_tracks(world: World) -> Iterator[Track]:
+    """The tracks of NeuronCores alone."""
+    return (track for track in insight_tracks(world) if track.family == NEURON_CORE)
+
+
+def billed_hours(world: World) -> list[BilledHour]:
+    """The bill per hour (or longer line), account, record type, usage type and resource, in the order of those keys."""
     groups: dict[tuple[str, ...], list[Line]] = defaultdict(list)
     for line in world.lines:
-        day = instant(line.start).date().isoformat()
         keys = (line.account_id, line.record_type, line.usage_type, line.product, line.instance_type, line.region)
-        groups[(day, *keys)].append(line)
-    return [_billed_day(groups[key]) for key in sorted(groups)]
+        groups[(instant(line.start).isoformat(), *keys, line.resource_id)].append(line)
+    return [_billed_hour(groups[key]) for key in sorted(groups)]
 
 
-def _billed_day(lines: list[Line]) -> BilledDay:
+def _billed_hour(lines: list[Line]) -> BilledHour:
     first = lines[0]
-    return BilledDay(
-        usage_date=instant(first.start).date(),
+    return BilledHour(
+        start_at=instant(first.start),
         account_id=first.account_id,
         record_type=first.record_type,
         usage_type=first.usage_type,
-        service=first.product,
+        service=_service(first),
         instance_type=first.instance_type,
         region=first.region,
+        resource_id=first.resource_id,
         unblended_cost=usd(sum(line.unblended for line in lines)),
         amortized_cost=usd(sum(line.effective for line in lines)),
         usage_quantity=sum((line.amount for line in lines), Decimal(0)),
     )
 
 
-def _node_tracks(telemetry: Telemetry, interval: int) -> Iterator[Track]:
-    memory = np.zeros(telemetry.busy.shape)
-    for held in telemetry.held:
-        memory[held.first : held.last, list(held.holding.units)] += _memory_bytes(held)
-    for unit in telemetry.node.units:
-        percent = telemetry.busy[:, unit.index] / PPM_PER_PERCENT
-        labels = _node_labels(telemetry.node) | _core_labels(telemetry.node, unit.index)
-        measures = {"utilization": percent, "memory_usage_total": memory[:, unit.index]}
-        yield _track("node", labels, telemetry, interval, int(telemetry.at[0]) - interval, measures)
-
-
-def _pod_tracks(telemetry: Telemetry, held: HeldRange, interval: int) -> Iterator[Track]:
-    owner = held.holding.owner
-    labels = {
-        "ClusterName": telemetry.node.cluster_name,
-        "Namespace": owner.namespace,
-        "PodName": owner.workload_id.rpartition("/")[2],
-        "FullPodName": owner.pod,
-        "ContainerName": owner.container,
-    }
-    memory = np.full(held.last - held.first, float(_memory_bytes(held)))
-    start = int(telemetry.at[held.first]) - interval
-    for column, unit in enumerate(held.holding.units):
-        measures = {"utilization": held.busy[:, column] / PPM_PER_PERCENT, "memory_usage_total": memory}
-        on_core = labels | _core_labels(telemetry.node, unit)
-        yield _track("pod", on_core, telemetry, interval, start, measures)
-        yield _track("container", on_core, telemetry, interval, start, measures)
-
-
-def _memory_bytes(held: HeldRange) -> int:
-    """Device memory that the holding's runtime uses on each of its cores."""
-    return sum(core_memory(held.holding.node, held.holding).values())
-
-
-def _node_labels(node: Node) -> dict[str, str]:
-    return {
-        "ClusterName": node.cluster_name,
-        "InstanceType": node.spec.name,
-        "InstanceId": node.instance_id,
-        "NodeName": node.private_dns_name,
-    }
-
-
-def _core_labels(node: Node, core: int) -> dict[str, str]:
-    return {"NeuronDevice": f"device{core // node.cores_per_device}", "NeuronCore": f"core{core}"}
-
-
-def _track(
-    scope: str, labels: dict[str, str], telemetry: Telemetry, interval: int, start: int,
-    measures: dict[str, NDArray[np.float64]],
-) -> Track:  # fmt: skip
-    """A track whose minutes hold the mean of the samples that stand for them; `start` is where the first one begins."""
-    account = telemetry.node.account
-    by_minute = {name: _minutes(values, interval, start) for name, values in measures.items()}
-    return Track(scope, labels, account.account_id, account.region, start - start % MINUTE, by_minute)
-
-
-def _minutes(values: NDArray[np.float64], interval: int, start: int) -> NDArray[np.float64]:
-    """Samples that stand for `interval` seconds each, laid on minutes of the clock from the one that holds `start`."""
-    slot = gcd(interval, MINUTE)
-    slots = np.repeat(values, interval // slot)
-    before = start % MINUTE // slot
-    after = -(before + len(slots)) % (MINUTE // slot)
-    padded = np.pad(slots, (before, after), constant_values=np.nan).reshape(-1, MINUTE // slot)
-    return np.asarray(np.nanmean(padded, axis=1), np.float64)
+def _service(line: Line) -> str:
+    if line.product == "AmazonEC2":
+        return EC2 if any(kind in line.usage_type for kind in COMPUTE_KINDS) else EC2_OTHER
+    return SERVICES.get(line.product, line.product)

@@ -25,7 +25,7 @@ from pipeline.world import END_AT, Node, World, WorldOptions, simulate, usd
 from pipeline.world.neuron_monitor import neuron_files
 from pipeline.world.serve import make_server
 from pipeline.world.serve_http import DoublesServer
-from pipeline.world.serve_truth import core_tracks
+from pipeline.world.serve_truth import insight_tracks
 
 DAYS = 3
 LAST_DAY = Window(END_AT - timedelta(days=1), END_AT)
@@ -150,11 +150,16 @@ def test_cloudwatch_tells_what_neuron_monitor_tells(world: World, serving_rows: 
 
 def test_whoever_adds_up_all_dimension_sets_counts_each_core_many_times(connect: Connect) -> None:
     pages = connect("cloudwatch", SERVING).get_paginator("list_metrics").paginate(Namespace="ContainerInsights")
-    listed = [metric for page in pages for metric in page["Metrics"] if metric["MetricName"].endswith("_utilization")]
+    listed = [
+        metric
+        for page in pages
+        for metric in page["Metrics"]
+        if metric["MetricName"].endswith("neuroncore_utilization")
+    ]
 
     sets = {(metric["MetricName"], frozenset(d["Name"] for d in metric["Dimensions"])) for metric in listed}
 
-    assert len(sets) == 3 + 5 + 4
+    assert len(sets) == 3 + 6 + 4
 
 
 def test_coarser_sets_average_over_their_cores(connect: Connect, serving_rows: list[dict[str, Any]]) -> None:
@@ -177,7 +182,11 @@ def test_other_sample_intervals_keep_the_busy_seconds(interval: int) -> None:
     world = simulate(WorldOptions(seed=3, days=1, interval_seconds=interval))
     node = min(eks_neuron_nodes(world, SERVING), key=lambda node: node.launch_at)
     telemetry = world.telemetry(node)
-    tracks = [t for t in core_tracks(world) if t.scope == "node" and t.labels["InstanceId"] == node.instance_id]
+    tracks = [
+        track
+        for track in insight_tracks(world)
+        if (track.scope, track.family) == ("node", "neuroncore") and track.labels["InstanceId"] == node.instance_id
+    ]
 
     seconds = sum(float(np.nansum(track.measures["utilization"])) * 60 / 100 for track in tracks)
 
@@ -275,7 +284,7 @@ def test_more_than_500_queries_are_refused(connect: Connect) -> None:
 def test_throttled_calls_are_retried_by_the_client(world: World, serving_rows: list[dict[str, Any]]) -> None:
     last_minute = [row for row in serving_rows if row["sample_at"] >= END_AT - timedelta(minutes=1)]
 
-    for server in running(make_server(world, throttle_every=3)):
+    for server in running(make_server(world, faults=("throttle",))):
         window = Window(END_AT - timedelta(minutes=1), END_AT)
         assert pull(connected(server, "cloudwatch", SERVING), SERVING, window) == last_minute
 

@@ -58,7 +58,7 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def server(world: World) -> Iterator[DoublesServer]:
-    with make_server(world, throttle_every=5) as server:
+    with make_server(world, faults=("throttle",)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server

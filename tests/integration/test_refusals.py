@@ -255,14 +255,14 @@ def test_doctor_finds_a_home_in_order_and_names_what_is_refused(
 
     aws.instead = {"s3": Refusal("AccessDenied"), "cloudwatch": Refusal("AccessDenied")}
     code, found = doctor(chipledger)
-    assert (code, found["inbox"][0], found["credentials"][0]) == (1, "fail", "fail")
+    assert (code, found["inbox"][0], found["cloudwatch"][0]) == (1, "fail", "fail")
     assert "allow s3:ListBucket on arn:aws:s3:::inbox" in found["inbox"][1]
-    assert "allow cloudwatch:ListMetrics" in found["credentials"][1]
+    assert "allow cloudwatch:GetMetricData" in found["cloudwatch"][1]
 
     aws.instead = {"cloudwatch": Stranger(b"{}")}
     code, found = doctor(chipledger)
-    assert (code, found["credentials"][0]) == (1, "fail")
-    assert "check AWS_ENDPOINT_URL" in found["credentials"][1]
+    assert (code, found["cloudwatch"][0]) == (1, "fail")
+    assert "check AWS_ENDPOINT_URL" in found["cloudwatch"][1]
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from pipeline import cli, settings
 from pipeline.errors import SourceError
 from pipeline.prometheus_endpoints import PrometheusEndpoint
 from pipeline.pulls_prometheus import pull_prometheus
-from pipeline.sources import clients, cost_explorer
+from pipeline.sources import clients, cost_explorer, probes
 from tests.support.aws_wall import Refusal, Stranger, Wall, wall
 from tests.support.ledgers import CLOCK
 from tests.support.processes import ROOT
@@ -213,7 +213,7 @@ def test_no_traceback_shows_a_secret(aws: Wall) -> None:
     aws.instead = dict(ENDPOINTS["signatures refused"])
     asked: list[Callable[[], object]] = [
         lambda: clients.account_id("us-east-1"),
-        lambda: clients.list_some_metrics("us-east-1"),
+        lambda: probes.list_metrics("us-east-1"),
         lambda: cost_explorer.list_accounts(
             clients.cost_explorer(), start=CLOCK.date().replace(day=1), end=CLOCK.date()
         ),
