@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     NoCredentialsError,
     PartialCredentialsError,
 )
@@ -19,6 +20,11 @@ from botocore.parsers import ResponseParserError
 from pipeline.errors import SourceError
 
 Answer = TypeVar("Answer")
+
+ATTEMPTS = 4
+FIRST_WAIT_SECONDS = 1.0
+SERVER_ERROR = 500
+TOO_MANY = 429
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"})
 WRONG_CREDENTIALS = frozenset(
@@ -47,6 +53,11 @@ UNAVAILABLE = frozenset(
         "ServiceUnavailable",
     }
 )
+VOID_TOKEN = frozenset({"InvalidNextToken"})
+
+
+class Unanswered(SourceError):
+    """AWS did not answer this time (throttled, failing, cut off): the same question may be answered a little later."""
 
 
 @dataclass
@@ -110,9 +121,11 @@ def call(
     except ClientError as error:
         if error_code(error) in passing:
             raise
-        raise SourceError(f"{place}: {first_line(error)}; {_advice(error, permission)}") from None
+        kind = Unanswered if _may_pass(error) else SourceError
+        raise kind(f"{place}: {first_line(error)}; {_advice(error, permission)}") from None
     except (BotoCoreError, ResponseParserError) as error:
-        raise SourceError(
+        kind = Unanswered if isinstance(error, ResponseParserError | ConnectionClosedError) else SourceError
+        raise kind(
             f"{place}: {first_line(error)}; check network, region and AWS_ENDPOINT_URL, then run again"
         ) from error
     if holding and isinstance(answer, Mapping) and holding not in answer:
@@ -126,6 +139,22 @@ def first_line(error: Exception) -> str:
     For the same reason the error is no cause of the one that people see: a traceback would show it whole.
     """
     return str(error).partition("\n")[0]
+
+
+def retried(operation: Callable[[], Answer], sleep: Callable[[float], None]) -> Answer:
+    """The operation's answer; Unanswered is asked again, four times in all, each wait twice the last one."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return operation()
+        except Unanswered:
+            sleep(FIRST_WAIT_SECONDS * 2**attempt)
+    return operation()
+
+
+def _may_pass(error: ClientError) -> bool:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = error_code(error)
+    return code in THROTTLED | UNAVAILABLE | VOID_TOKEN or status >= SERVER_ERROR or status == TOO_MANY
 
 
 def _advice(error: ClientError, permission: str) -> str:
