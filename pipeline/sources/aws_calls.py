@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -65,17 +67,23 @@ class ApiSpend:
     """What a pull asked of AWS and what AWS charges for it; the caller shows or stores it.
 
     `requests` counts calls, `billed_units` what the price is per (requests for Cost Explorer, metrics asked for in
-    GetMetricData), `usd_per_unit` that price.
+    GetMetricData), `usd_per_unit` that price; `subjects` divides the units where they have names.
     """
 
     usd_per_unit: Decimal
     requests: int = 0
     billed_units: int = 0
+    subjects: Counter[str] = field(default_factory=Counter)
 
     @property
     def usd(self) -> Decimal:
         """Predicted charge in USD at list price."""
         return self.usd_per_unit * self.billed_units
+
+
+def wait(seconds: float) -> None:
+    """Let AWS come to its breath."""
+    time.sleep(seconds)
 
 
 def error_code(error: ClientError) -> str:

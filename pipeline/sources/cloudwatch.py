@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SourceError
-from pipeline.sources.aws_calls import ApiSpend
+from pipeline.sources.aws_calls import ApiSpend, wait
 from pipeline.sources.base import ParsedDelivery
 from pipeline.sources.cloudwatch_answers import Pull, read_values
 from pipeline.sources.cloudwatch_rows import deliveries, parts
@@ -44,7 +43,7 @@ def fetch(
     catalogue: Sequence[Series] | None = None,
     clusters: Sequence[str] | None = None,
     spend: ApiSpend | None = None,
-    sleep: Sleep = time.sleep,
+    sleep: Sleep = wait,
 ) -> Iterator[ParsedDelivery]:
     """Deliveries of all points in `window`, observed at `now`; complete periods only, so nothing after `now`.
 
@@ -66,7 +65,7 @@ def list_series(
     *,
     clusters: Sequence[str] | None = None,
     spend: ApiSpend | None = None,
-    sleep: Sleep = time.sleep,
+    sleep: Sleep = wait,
 ) -> list[Series]:
     """Every series that RULES reads and ListMetrics still knows, sorted; of `clusters` alone where given."""
     return find_series(Wire(client, sleep), clusters=clusters, spend=spend)

@@ -101,8 +101,7 @@ class _Call:
         try:
             for page in self._wire.pages(READ, body, self._pull.name):
                 self._spend.requests += 1
-                self._spend.billed_units += 0 if is_counted else len(self._pending)
-                is_counted = True
+                is_counted = is_counted or self._count()
                 for result in page["MetricDataResults"]:
                     self._take(result, values, reasons)
                 if messages := page.get("Messages"):
@@ -112,6 +111,11 @@ class _Call:
                 raise
             return dict.fromkeys(self._pending, str(error))
         return {query_id: reason for query_id, reason in reasons.items() if reason}
+
+    def _count(self) -> bool:
+        self._spend.billed_units += len(self._pending)
+        self._spend.subjects.update(self._asked[number].metric_name for number in self._pending.values())
+        return True
 
     def _take(self, result: Mapping[str, Any], values: NDArray[np.float64], reasons: dict[str, str]) -> None:
         """One page's answer to one query; an Id may come on several pages, its last status decides."""
@@ -145,7 +149,10 @@ class _Call:
             "Dimensions": [{"Name": name, "Value": value} for name, value in series.dimensions],
         }
         statistic = RULES[series.metric_name].statistic
-        return {"Id": query_id, "MetricStat": {"Metric": metric, "Period": self._pull.period_seconds, "Stat": statistic}}
+        return {
+            "Id": query_id,
+            "MetricStat": {"Metric": metric, "Period": self._pull.period_seconds, "Stat": statistic},
+        }
 
 
 class _Places:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
@@ -87,7 +88,7 @@ def deliveries(part: Part, pull: Pull, values: NDArray[np.float64], now: datetim
     step = (HOUR if pull.period_seconds < HOUR // 12 else DAY) // pull.period_seconds
     first = -(pull.start // pull.period_seconds) % step
     edges = [0, *range(first or step, values.shape[1], step), values.shape[1]]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         points = values[:, low:high]
         rows = np.flatnonzero(~np.isnan(points).all(axis=1))
         if len(rows):
@@ -104,7 +105,7 @@ def _delivery(
     name = "/".join((f"cloudwatch://{pull.account_id}/{pull.region}/{part.name}", *moments))
     digest = hashlib.sha256(repr((pull.account_id, pull.region, pull.period_seconds, start)).encode())
     digest.update(b"".join(part.keys[row] for row in rows.tolist()))
-    digest.update(np.ascontiguousarray(points, "<f8"))
+    digest.update(points.astype("<f8").tobytes())
     info = DeliveryInfo(
         source=SOURCE,
         object=name,
@@ -127,9 +128,7 @@ def _batches(
         yield TABLE, _record_batch(part, pull, batch)
 
 
-def _record_batch(
-    part: Part, pull: Pull, found: tuple[NDArray[np.int64], NDArray[np.float64], int]
-) -> pa.RecordBatch:
+def _record_batch(part: Part, pull: Pull, found: tuple[NDArray[np.int64], NDArray[np.float64], int]) -> pa.RecordBatch:
     """Rows by series, then time; dimensions that a metric lacks are ''."""
     rows, points, start = found
     row, column = np.nonzero(~np.isnan(points))

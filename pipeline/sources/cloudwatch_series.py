@@ -92,9 +92,7 @@ def _question(metric_name: str, rule: MetricRule, cluster: str) -> dict[str, Any
     return {"Namespace": NAMESPACE, "MetricName": metric_name, "Dimensions": filters}
 
 
-def _list_metric(
-    wire: Wire, metric_name: str, body: Mapping[str, Any], spend: ApiSpend | None
-) -> Iterator[Series]:
+def _list_metric(wire: Wire, metric_name: str, body: Mapping[str, Any], spend: ApiSpend | None) -> Iterator[Series]:
     for page in wire.pages(LIST, body, f"CloudWatch ListMetrics of {metric_name}"):
         if spend is not None:
             spend.requests += 1
