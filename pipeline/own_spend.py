@@ -89,9 +89,9 @@ def last_round_units(conn: duckdb.DuckDBPyConnection, now: datetime) -> int:
     return int(
         scalar(
             conn,
-            "with last as (select planned_units, asked_at = max(asked_at) over "
-            "(partition by account_id, region, subject) as is_last from raw_api_requests where service = ? and operation = ? and asked_at <= ?) "
-            "select coalesce(sum(planned_units), 0) from last where is_last",
+            "with last as (select arg_max(planned_units, asked_at) as units from raw_api_requests "
+            "where service = ? and operation = ? and asked_at <= ? group by account_id, region, subject) "
+            "select coalesce(sum(units), 0) from last",
             [CLOUDWATCH, READ_METRICS, now],
         )
     )
