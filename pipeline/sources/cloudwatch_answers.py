@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from pipeline.errors import SourceError
 from pipeline.sources.aws_calls import ATTEMPTS, FIRST_WAIT_SECONDS, ApiSpend, Unanswered
 from pipeline.sources.cloudwatch_series import NAMESPACE, RULES, Series
-from pipeline.sources.cloudwatch_wire import READ, Wire
+from pipeline.sources.cloudwatch_wire import PERMISSION, READ, Wire
 from pipeline.windows import Window
 
-PERMISSION = "cloudwatch:GetMetricData"
 MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
 COMPLETE, FORBIDDEN = "Complete", "Forbidden"
@@ -121,7 +120,9 @@ class _Call:
         """One page's answer to one query; an Id may come on several pages, its last status decides."""
         query_id, status = result["Id"], result.get("StatusCode", COMPLETE)
         if status == FORBIDDEN:
-            raise SourceError(f"{self._pull.name}: Forbidden; allow {PERMISSION} to this identity, then run again")
+            raise SourceError(
+                f"{self._pull.name}: Forbidden; allow {PERMISSION[READ]} to this identity, then run again"
+            )
         if query_id not in self._pending:
             raise SourceError(f"{self._pull.name}: an answer to {query_id!r}, which was not asked; report it")
         if stamps := result.get("Timestamps"):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LIST, READ = "ListMetrics", "GetMetricData"
 HOLDING = {LIST: "Metrics", READ: "MetricDataResults"}
+PERMISSION = {LIST: "cloudwatch:ListMetrics", READ: "cloudwatch:GetMetricData"}
 PAGE = "Page"
 PROTOCOL = "json"
 HTTP_ERROR = 300
@@ -64,7 +65,7 @@ class Wire:
 
     def _page(self, operation: str, body: Mapping[str, Any], place: str) -> dict[str, Any]:
         with self._hooked(operation, orjson.dumps(body)):
-            answer = call(self._operation(operation), permission=f"cloudwatch:{operation}", place=place)
+            answer = call(self._operation(operation), permission=PERMISSION[operation], place=place)
         page = answer.get(PAGE)
         if not isinstance(page, dict) or not isinstance(page.get(HOLDING[operation]), list):
             raise SourceError(f"{place}: the answer holds no {HOLDING[operation]}; check AWS_ENDPOINT_URL")
