@@ -9,15 +9,14 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-import duckdb
-
-from pipeline import asked
+from pipeline import asked, own_spend
 from pipeline.errors import SourceError
 from pipeline.landing import LandingResult, land, unreachable
+from pipeline.own_spend import COST_EXPLORER, READ_COSTS, WHOLE, ApiRequest
+from pipeline.pull_metrics import pull_region
 from pipeline.settings import Settings
 from pipeline.sources import (
     clients,
-    cloudwatch,
     cost_explorer,
     ec2_instances,
     ec2_reservations,
@@ -28,16 +27,13 @@ from pipeline.sources.aws_calls import ApiSpend
 from pipeline.sources.base import ParsedDelivery, Seeds
 from pipeline.sources.ec2_calls import Known, Place
 from pipeline.steps import Ingested, warehouse
-from pipeline.warehouse import SQL_DIR, scalar, utc_rows
-from pipeline.windows import Window
+from pipeline.warehouse import SQL_DIR, utc_rows
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 Answer = TypeVar("Answer")
-FIRST_PULL = timedelta(hours=24)
 FIRST_SPOT_PULL = timedelta(days=7)
-LATE_METRICS = timedelta(hours=2)
 PREVIOUS_MONTH_SETTLES = timedelta(days=10)
 
 
@@ -66,19 +62,11 @@ class _Answers:
 
 
 def pull_cloudwatch(settings: Settings, now: datetime) -> Ingested:
-    """Neuron metrics of every configured region since its own last point, the last two hours again for late points."""
-    answers, spend = _Answers(), cloudwatch.new_spend()
+    """Accelerator metrics of every configured region, where they are due."""
+    ingested = Ingested()
     for region in settings.regions:
-        answers.gather(f"CloudWatch {region}", "cloudwatch", _metrics(settings, region, now, spend))
-    return _land(settings, answers, now, spend)
-
-
-def _metrics(settings: Settings, region: str, now: datetime, spend: ApiSpend) -> Iterator[ParsedDelivery]:
-    account = clients.account_id(region)
-    with warehouse(settings) as conn:
-        window = metrics_window(_last_event(conn, account, region), now)
-    client = clients.cloudwatch(region)
-    yield from cloudwatch.fetch(client, window=window, account_id=account, region=region, now=now, spend=spend)
+        ingested += pull_region(settings, region, now)
+    return ingested
 
 
 def pull_cost_explorer(settings: Settings, now: datetime) -> Ingested:
@@ -170,12 +158,6 @@ def _known_listings(settings: Settings) -> dict[str, Known]:
     return {name: Known(sha256, observed_at) for name, sha256, observed_at in rows}
 
 
-def metrics_window(last_event_at: datetime | None, now: datetime) -> Window:
-    """From two hours before the last known point (a day ago at first) until now."""
-    start_at = now - FIRST_PULL if last_event_at is None else last_event_at - LATE_METRICS
-    return Window(min(start_at, now - LATE_METRICS), now)
-
-
 def bill_window(now: datetime) -> tuple[date, date]:
     """UTC days `[start, end)`: whole months, the previous one too while AWS may still change it."""
     start = (now - PREVIOUS_MONTH_SETTLES).date().replace(day=1)
@@ -186,11 +168,10 @@ def _land(settings: Settings, answers: _Answers, now: datetime, spend: ApiSpend)
     """Land what was fetched before: other writers must not wait for AWS."""
     with warehouse(settings) as conn:
         landed = land(conn, answers.deliveries, arrived_at=now)
+        if units := spend.billed_units:
+            own_spend.note(conn, [_request(units, spend, now)])
     return Ingested((*landed, *answers.unreachable), spent_usd=spend.usd)
 
 
-def _last_event(conn: duckdb.DuckDBPyConnection, account_id: str, region: str) -> datetime | None:
-    """How far the points of one region reach: one that was down must not take another's word for it."""
-    pulled = f"cloudwatch://{account_id}/{region}/"
-    last = scalar(conn, "select max(event_end_at) from raw_deliveries where starts_with(object, ?)", [pulled])
-    return last if isinstance(last, datetime) else None
+def _request(units: int, spend: ApiSpend, now: datetime) -> ApiRequest:
+    return ApiRequest(now, COST_EXPLORER, READ_COSTS, "", "", "", None, units, units, spend.usd_per_unit, WHOLE)

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,6 +60,12 @@ class Settings(BaseSettings):
     )
     inventory_roles: Listed = Field((), description="ARNs of roles in other accounts whose EC2 is listed too")
     spot_prices: bool = Field(False, description="pull the spot price history of inventory_regions")
+    cloudwatch_interval_minutes: float = Field(
+        60.0, gt=0, le=1440, description="how long an answered metric is not asked for again"
+    )
+    cloudwatch_budget_usd_per_day: Decimal | None = Field(
+        None, ge=0, description="most that CloudWatch pulls may cost per UTC day at list price; unset = no limit"
+    )
     cost_explorer: bool = Field(False, description="pull Cost Explorer (0.01 USD per request)")
     cost_explorer_accounts: Listed = Field((), description="accounts to pull; none = every linked account")
     cost_explorer_interval_hours: float = Field(

@@ -39,12 +39,13 @@ OnModel = Callable[[str, int, int], None]
 class Ingested:
     """What came of the objects of one sweep or pull, in order; `waiting` are CUR chunks without their Manifest yet.
 
-    `spent_usd` is what AWS charges at list price for the requests of a pull.
+    `spent_usd` is what AWS charges at list price for the requests of a pull, `notes` what else it has to say.
     """
 
     results: tuple[LandingResult, ...] = ()
     waiting: tuple[str, ...] = ()
     spent_usd: Decimal = Decimal(0)
+    notes: tuple[str, ...] = ()
 
     def count(self, status: str) -> int:
         """How many objects ended as `landed`, `repeat`, `refused` or `dead`, or sources as `unreachable`."""
@@ -72,7 +73,8 @@ class Ingested:
 
     def __add__(self, other: Ingested) -> Ingested:
         """Both, in order."""
-        return Ingested(self.results + other.results, self.waiting + other.waiting, self.spent_usd + other.spent_usd)
+        spent_usd, notes = self.spent_usd + other.spent_usd, self.notes + other.notes
+        return Ingested(self.results + other.results, self.waiting + other.waiting, spent_usd, notes)
 
     @property
     def summary(self) -> str:
@@ -90,7 +92,8 @@ class Ingested:
         """The counts, then each unreachable source and refused object with its reason and what to do."""
         named = [f"  {one.words}" for one in self.refused[:NAMED_REFUSALS]]
         more = len(self.refused) - len(named)
-        return "\n".join([self.summary, *named, *([f"  … and {more} more"] if more else [])])
+        noted = [f"  {note}" for note in self.notes]
+        return "\n".join([self.summary, *named, *([f"  … and {more} more"] if more else []), *noted])
 
 
 @dataclass(frozen=True)

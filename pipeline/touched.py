@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import pyarrow as pa
 
 from pipeline.sources.cur import billing_month
 from pipeline.staged import Staged, TableRows, registered
-from pipeline.windows import HOUR, Window, floor_hour, merge
+from pipeline.windows import HOUR, Window, floor_hour, merge, whole_hours
 
 # What tells one series of samples from another, per table whose samples stand for the gap before them.
 SERIES_KEYS = {
     "raw_dcgm_samples": ("hostname", "gpu_uuid", "gpu_index", "gpu_instance_id"),
     "raw_neuron_reports": ("instance_id",),
-    "raw_cloudwatch_samples": ("instance_id", "metric_name", "neuron_device", "neuron_core"),
     "raw_neuron_exporter_nodes": ("host",),
     "raw_neuron_exporter_cores": ("host",),
     "raw_emf_cores": ("instance_id", "core_index"),
 }
+# A datapoint changes what the next one stands for up to two cadences after its own end; most arrive out of order, so
+# that a search for the next ones would cost more than the landing.
+REACH = {"raw_cloudwatch_samples": 3}
 EXPORTER = ("raw_neuron_exporter_nodes", "raw_neuron_exporter_cores")
 FOLLOWERS = {
     "raw_dcgm_samples": ("raw_dcgm_samples",),
     "raw_neuron_reports": ("raw_neuron_reports", "raw_neuron_cores", "raw_neuron_owners", "raw_neuron_devices"),
-    "raw_cloudwatch_samples": ("raw_cloudwatch_samples",),
     "raw_neuron_exporter_nodes": EXPORTER,
     "raw_neuron_exporter_cores": EXPORTER,
     "raw_emf_cores": ("raw_emf_cores", "raw_emf_owners"),
@@ -52,6 +53,8 @@ class Touched:
         Call before the rows are inserted. Rows in time order cost one look at the table's statistics.
         """
         for staged in tables:
+            for window in _reached(conn, staged):
+                self.add(staged.name, window)
             keys = SERIES_KEYS.get(staged.name)
             if keys is None:
                 continue
@@ -79,6 +82,21 @@ class Touched:
                 "insert into state_touched by name select * from landing_touched "
                 "except select table_name, start_at, end_at from state_touched"
             )
+
+
+def _reached(conn: duckdb.DuckDBPyConnection, staged: TableRows) -> list[Window]:
+    """The hours up to which rows of a table in REACH may change their followers."""
+    if (periods := REACH.get(staged.name)) is None:
+        return []
+    with registered(conn, "landing_rows", staged.rows):
+        found = conn.execute(
+            "select min(sample_at), max(sample_at), max(period_ms) from landing_rows "
+            "group by date_trunc('hour', sample_at)"
+        ).fetchall()
+    return [
+        whole_hours(Window(first_at, last_at + (periods * period_ms + 1) * timedelta(milliseconds=1)))
+        for first_at, last_at, period_ms in found
+    ]
 
 
 def _next_samples(conn: duckdb.DuckDBPyConnection, table: str, keys: tuple[str, ...]) -> list[datetime]:

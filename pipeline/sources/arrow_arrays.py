@@ -35,5 +35,11 @@ def texts(values: Sequence[str]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(encoded), [None, _buffer(offsets), pa.py_buffer(b"".join(encoded))])
 
 
+def chosen(codes: npt.NDArray[np.int32], choices: Sequence[str]) -> pa.Array:
+    """A string array as positions in `choices`: a text that repeats for thousands of rows is held once."""
+    indices = pa.Array.from_buffers(pa.int32(), len(codes), [None, _buffer(codes.astype(np.int32, copy=False))])
+    return pa.DictionaryArray.from_arrays(indices, texts(choices))
+
+
 def _buffer(values: npt.NDArray[Any]) -> pa.Buffer:
     return pa.py_buffer(np.ascontiguousarray(values))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     NoCredentialsError,
     PartialCredentialsError,
 )
@@ -19,6 +22,11 @@ from botocore.parsers import ResponseParserError
 from pipeline.errors import SourceError
 
 Answer = TypeVar("Answer")
+
+ATTEMPTS = 4
+FIRST_WAIT_SECONDS = 1.0
+SERVER_ERROR = 500
+TOO_MANY = 429
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"})
 WRONG_CREDENTIALS = frozenset(
@@ -49,6 +57,11 @@ UNAVAILABLE = frozenset(
         "ServiceUnavailable",
     }
 )
+VOID_TOKEN = frozenset({"InvalidNextToken"})
+
+
+class Unanswered(SourceError):
+    """AWS did not answer this time (throttled, failing, cut off): the same question may be answered a little later."""
 
 
 @dataclass
@@ -56,17 +69,23 @@ class ApiSpend:
     """What a pull asked of AWS and what AWS charges for it; the caller shows or stores it.
 
     `requests` counts calls, `billed_units` what the price is per (requests for Cost Explorer, metrics asked for in
-    GetMetricData), `usd_per_unit` that price.
+    GetMetricData), `usd_per_unit` that price; `subjects` divides the units where they have names.
     """
 
     usd_per_unit: Decimal
     requests: int = 0
     billed_units: int = 0
+    subjects: Counter[str] = field(default_factory=Counter)
 
     @property
     def usd(self) -> Decimal:
         """Predicted charge in USD at list price."""
         return self.usd_per_unit * self.billed_units
+
+
+def wait(seconds: float) -> None:
+    """Let AWS come to its breath."""
+    time.sleep(seconds)
 
 
 def error_code(error: ClientError) -> str:
@@ -112,9 +131,11 @@ def call(
     except ClientError as error:
         if error_code(error) in passing:
             raise
-        raise SourceError(f"{place}: {first_line(error)}; {_advice(error, permission)}") from None
+        kind = Unanswered if _may_pass(error) else SourceError
+        raise kind(f"{place}: {first_line(error)}; {_advice(error, permission)}") from None
     except (BotoCoreError, ResponseParserError) as error:
-        raise SourceError(
+        kind = Unanswered if isinstance(error, ResponseParserError | ConnectionClosedError) else SourceError
+        raise kind(
             f"{place}: {first_line(error)}; check network, region and AWS_ENDPOINT_URL, then run again"
         ) from error
     if holding and isinstance(answer, Mapping) and holding not in answer:
@@ -128,6 +149,22 @@ def first_line(error: Exception) -> str:
     For the same reason the error is no cause of the one that people see: a traceback would show it whole.
     """
     return str(error).partition("\n")[0]
+
+
+def retried(operation: Callable[[], Answer], sleep: Callable[[float], None]) -> Answer:
+    """The operation's answer; Unanswered is asked again, four times in all, each wait twice the last one."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return operation()
+        except Unanswered:
+            sleep(FIRST_WAIT_SECONDS * 2**attempt)
+    return operation()
+
+
+def _may_pass(error: ClientError) -> bool:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = error_code(error)
+    return code in THROTTLED | UNAVAILABLE | VOID_TOKEN or status >= SERVER_ERROR or status == TOO_MANY
 
 
 def _advice(error: ClientError, permission: str) -> str:

@@ -1,49 +1,31 @@
-"""Pulls of CloudWatch Container Insights' Neuron metrics: one delivery per UTC day of the window, as raw rows."""
+"""Pulls of CloudWatch Container Insights' accelerator metrics: series and a window in, deliveries of raw rows out."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-
 from pipeline.errors import SourceError
-from pipeline.sources.aws_calls import ApiSpend
-from pipeline.sources.base import DeliveryInfo, ParsedDelivery
-from pipeline.sources.cloudwatch_answers import Points, Pull, read_points
-from pipeline.sources.cloudwatch_series import NAMESPACE, RULES, Series, list_series
-from pipeline.windows import Window, split_days
+from pipeline.sources.aws_calls import ApiSpend, wait
+from pipeline.sources.base import ParsedDelivery
+from pipeline.sources.cloudwatch_answers import Pull, read_values
+from pipeline.sources.cloudwatch_rows import deliveries, parts
+from pipeline.sources.cloudwatch_series import Series, find_series
+from pipeline.sources.cloudwatch_wire import Sleep, Wire
+from pipeline.windows import DAY, Window, split_days
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
 
-SOURCE = "cloudwatch"
-TABLE = "raw_cloudwatch_samples"
-ROWS_PER_BATCH = 100_000
 USD_PER_METRIC_ASKED = Decimal("0.00001")
 
 # StartTime's age and the finest period that CloudWatch still answers; past it a query is silently empty. One hour of
 # margin keeps a slow pull from crossing an edge.
 RETENTION = ((timedelta(days=15), 60), (timedelta(days=63), 300), (timedelta(days=455), 3600))
 RETENTION_MARGIN = timedelta(hours=1)
-
-COLUMN_OF_DIMENSION = {
-    "ClusterName": "cluster",
-    "InstanceId": "instance_id",
-    "InstanceType": "instance_type",
-    "NodeName": "node_name",
-    "NeuronDevice": "neuron_device",
-    "NeuronCore": "neuron_core",
-    "GpuDevice": "gpu_device",
-    "Namespace": "pod_namespace",
-    "PodName": "pod_name",
-    "FullPodName": "full_pod_name",
-    "ContainerName": "container_name",
-}
+LONGEST_QUESTION = 4 * DAY  # a longer window costs no more, but its points must be held in memory
 
 
 def new_spend() -> ApiSpend:
@@ -61,23 +43,55 @@ def fetch(
     catalogue: Sequence[Series] | None = None,
     clusters: Sequence[str] | None = None,
     spend: ApiSpend | None = None,
+    sleep: Sleep = wait,
 ) -> Iterator[ParsedDelivery]:
-    """One delivery per UTC day of `window`, observed at `now`; complete periods only, so nothing after `now`.
+    """Deliveries of all points in `window`, observed at `now`; complete periods only, so nothing after `now`.
 
     `catalogue` is asked as it is, less what RULES does not read; None discovers it (all clusters, or `clusters`).
     ListMetrics forgets a series 14 days after its last point while its data stays 15 months: keep what `list_series`
     found if old windows will be asked. The finest period that the window's age allows is used: 60, 300 or 3600 s.
     Raises SourceError for missing permissions, throttling, answers that stay incomplete, and windows over 455 days old.
     """
-    spend = new_spend() if spend is None else spend
+    wire, spend = Wire(client, sleep), new_spend() if spend is None else spend
     if catalogue is None:
-        catalogue = list_series(client, clusters=clusters, spend=spend)
+        catalogue = find_series(wire, clusters=clusters, spend=spend)
     asked = sorted({series for series in catalogue if series.is_read})
+    for pull in questions(window, account_id, region, now):
+        yield from (delivery for group in read(wire, asked, pull, now=now, spend=spend) for delivery in group)
+
+
+def list_series(
+    client: CloudWatchClient,
+    *,
+    clusters: Sequence[str] | None = None,
+    spend: ApiSpend | None = None,
+    sleep: Sleep = wait,
+) -> list[Series]:
+    """Every series that RULES reads and ListMetrics still knows, sorted; of `clusters` alone where given."""
+    return find_series(Wire(client, sleep), clusters=clusters, spend=spend)
+
+
+def read(
+    wire: Wire, asked: Sequence[Series], pull: Pull, *, now: datetime, spend: ApiSpend
+) -> Iterator[list[ParsedDelivery]]:
+    """Deliveries of one question, some thousand series at a time: land each group before the next one is read."""
+    for part in parts(asked):
+        yield list(deliveries(part, pull, read_values(wire, part.series, pull, spend), now))
+
+
+def questions(window: Window, account_id: str, region: str, now: datetime) -> list[Pull]:
+    """The questions that cover `window`: each at the finest period still kept, and of four days at most."""
+    found: list[Pull] = []
     for day in split_days(window):
         period_seconds = period_for(day.start_at, now)
-        if (whole := whole_periods(day, period_seconds, now)) is not None:
-            pull = Pull(whole, period_seconds, account_id, region)
-            yield _delivery(pull, read_points(client, asked, pull, spend), now)
+        if (whole := whole_periods(day, period_seconds, now)) is None:
+            continue
+        last = found[-1] if found else None
+        if last and last.period_seconds == period_seconds and whole.end_at - last.window.start_at <= LONGEST_QUESTION:
+            found.pop()
+            whole = Window(last.window.start_at, whole.end_at)
+        found.append(Pull(whole, period_seconds, account_id, region))
+    return found
 
 
 def period_for(start_at: datetime, now: datetime) -> int:
@@ -98,61 +112,6 @@ def whole_periods(window: Window, period_seconds: int, now: datetime) -> Window 
     end = -(-_epoch(window.end_at) // period_seconds) * period_seconds
     end = min(end, _epoch(now) // period_seconds * period_seconds)
     return Window(_moment(start), _moment(end)) if start < end else None
-
-
-def _delivery(pull: Pull, found: Sequence[tuple[Series, Points]], now: datetime) -> ParsedDelivery:
-    digest = hashlib.sha256()
-    byte_count = 0
-    for series, points in found:
-        head = repr((pull.account_id, pull.region, pull.period_seconds, series.metric_name, series.dimensions))
-        for part in (head.encode(), points.start_ms.astype("<i8").tobytes(), points.values.astype("<f8").tobytes()):
-            digest.update(part)
-            byte_count += len(part)
-    info = DeliveryInfo(
-        source=SOURCE,
-        object=pull.name,
-        content_sha256=digest.hexdigest(),
-        observed_at=now.astimezone(UTC),
-        time_guessed=False,
-        delivered_at=now.astimezone(UTC),
-        byte_count=byte_count,
-    )
-    return ParsedDelivery(info, _batches(pull, found))
-
-
-def _batches(pull: Pull, found: Sequence[tuple[Series, Points]]) -> Iterator[tuple[str, pa.RecordBatch]]:
-    batch: list[tuple[Series, Points]] = []
-    rows = 0
-    for series, points in found:
-        batch.append((series, points))
-        rows += len(points.values)
-        if rows >= ROWS_PER_BATCH:
-            yield TABLE, _record_batch(pull, batch)
-            batch, rows = [], 0
-    if batch:
-        yield TABLE, _record_batch(pull, batch)
-
-
-def _record_batch(pull: Pull, found: Sequence[tuple[Series, Points]]) -> pa.RecordBatch:
-    """Rows in catalogue order, then time; dimensions that a metric lacks are ''."""
-    start_ms = np.concatenate([points.start_ms for _, points in found])
-    repeats = np.repeat(np.arange(len(found)), [len(points.values) for _, points in found])
-    columns: dict[str, pa.Array] = {
-        "sample_at": pa.array(start_ms * 1000, pa.int64()).cast(pa.timestamp("us", tz="UTC")),
-        "period_ms": pa.array(np.full(len(start_ms), pull.period_seconds * 1000, np.int64)),
-    }
-    texts = {
-        "account_id": [pull.account_id] * len(found),
-        "region": [pull.region] * len(found),
-        "metric_namespace": [NAMESPACE] * len(found),
-        "metric_name": [series.metric_name for series, _ in found],
-        "statistic": [RULES[series.metric_name].statistic for series, _ in found],
-    }
-    dimensions = [dict(series.dimensions) for series, _ in found]
-    texts |= {column: [d.get(name, "") for d in dimensions] for name, column in COLUMN_OF_DIMENSION.items()}
-    columns |= {name: pa.array(values, pa.string()).take(pa.array(repeats)) for name, values in texts.items()}
-    columns["value"] = pa.array(np.concatenate([points.values for _, points in found]))
-    return pa.RecordBatch.from_pydict(columns)
 
 
 def _epoch(moment: datetime) -> int:

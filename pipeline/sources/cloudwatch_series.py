@@ -1,47 +1,62 @@
-"""Which Neuron series of CloudWatch Container Insights are read, and how ListMetrics finds them.
+"""Which series of CloudWatch Container Insights are read, and how ListMetrics finds them.
 
 Container Insights publishes one fact four to six times, once per dimension set, and again as node_, pod_ and
-container_ metric. RULES picks one set for the hardware and one for attribution; nothing else is ever asked.
+container_ metric. RULES picks one set per fact: the finest of node_* for the hardware, the finest of container_* for
+attribution. Units and factors of these metrics stand in the seed `cloudwatch_metrics`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
-from pipeline.sources.aws_calls import ApiSpend, call
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_cloudwatch.type_defs import DimensionFilterTypeDef
+from pipeline.sources.aws_calls import ApiSpend
+from pipeline.sources.cloudwatch_wire import LIST, Wire
 
 NAMESPACE = "ContainerInsights"
+RECENTLY = "PT3H"
 
-HARDWARE = frozenset({"ClusterName", "InstanceType", "InstanceId", "NodeName", "NeuronDevice", "NeuronCore"})
-ATTRIBUTION = frozenset(
-    {"ClusterName", "Namespace", "PodName", "FullPodName", "ContainerName", "NeuronDevice", "NeuronCore"}
-)
+NODE = frozenset({"ClusterName", "InstanceId", "NodeName"})
+NODE_CORE = NODE | {"InstanceType", "NeuronDevice", "NeuronCore"}
+NODE_GPU = NODE | {"InstanceType", "GpuDevice"}
+NODE_EFA = NODE | {"InstanceType", "NetworkInterfaceId"}
+CONTAINER = frozenset({"ClusterName", "Namespace", "PodName", "FullPodName", "ContainerName"})
+CONTAINER_CORE = CONTAINER | {"NeuronDevice", "NeuronCore"}
+CONTAINER_GPU = CONTAINER | {"GpuDevice"}
 
 
-@dataclass(frozen=True)
-class MetricRule:
+class MetricRule(NamedTuple):
     """The one dimension set and statistic under which a metric is read."""
 
     dimension_names: frozenset[str]
     statistic: str
 
+    @property
+    def scope(self) -> str:
+        """`container` for attribution, `node` for hardware."""
+        return "container" if "FullPodName" in self.dimension_names else "node"
 
+
+# In the order in which a budget that does not reach for all of them is spent.
 RULES: Mapping[str, MetricRule] = {
-    "node_neuroncore_utilization": MetricRule(HARDWARE, "Average"),
-    "node_neuroncore_memory_usage_total": MetricRule(HARDWARE, "Maximum"),
-    "container_neuroncore_utilization": MetricRule(ATTRIBUTION, "Average"),
+    "node_neuroncore_utilization": MetricRule(NODE_CORE, "Average"),
+    "node_gpu_utilization": MetricRule(NODE_GPU, "Average"),
+    "container_neuroncore_utilization": MetricRule(CONTAINER_CORE, "Average"),
+    "container_gpu_utilization": MetricRule(CONTAINER_GPU, "Average"),
+    "node_neuroncore_memory_usage_total": MetricRule(NODE_CORE, "Maximum"),
+    "node_neurondevice_runtime_memory_used_bytes": MetricRule(NODE, "Maximum"),
+    "node_gpu_memory_used": MetricRule(NODE_GPU, "Maximum"),
+    "node_gpu_power_draw": MetricRule(NODE_GPU, "Average"),
+    "node_gpu_temperature": MetricRule(NODE_GPU, "Maximum"),
+    "node_gpu_tensor_core_utilization": MetricRule(NODE_GPU, "Average"),
+    "node_efa_rx_bytes": MetricRule(NODE_EFA, "Average"),
+    "node_efa_tx_bytes": MetricRule(NODE_EFA, "Average"),
+    "node_efa_rdma_read_bytes": MetricRule(NODE_EFA, "Average"),
+    "node_efa_rdma_write_bytes": MetricRule(NODE_EFA, "Average"),
 }
 
 
-@dataclass(frozen=True, order=True)
-class Series:
+class Series(NamedTuple):
     """One CloudWatch metric of one dimension set; `dimensions` are (name, value) pairs sorted by name."""
 
     metric_name: str
@@ -51,38 +66,34 @@ class Series:
     def is_read(self) -> bool:
         """Whether RULES reads this metric under exactly these dimensions."""
         rule = RULES.get(self.metric_name)
-        return rule is not None and rule.dimension_names == frozenset(name for name, _ in self.dimensions)
+        return rule is not None and rule.dimension_names == {name for name, _ in self.dimensions}
 
 
-def list_series(
-    client: CloudWatchClient, *, clusters: Sequence[str] | None = None, spend: ApiSpend | None = None
+def find_series(
+    wire: Wire, *, clusters: Sequence[str] | None = None, is_recent: bool = False, spend: ApiSpend | None = None
 ) -> list[Series]:
-    """Every series that RULES reads, sorted; of `clusters` alone where given. 500 per page, followed to the end."""
+    """Every series that RULES reads, sorted; of `clusters` alone where given. 500 per page, followed to the end.
+
+    ListMetrics forgets a series 14 days after its last point; `is_recent` asks for the last three hours alone (their
+    start may be 50 minutes off).
+    """
     found: set[Series] = set()
     for metric_name, rule in RULES.items():
         for cluster in clusters if clusters is not None else [""]:
-            found.update(_list_metric(client, metric_name, rule, cluster, spend))
+            body = _question(metric_name, rule, cluster) | ({"RecentlyActive": RECENTLY} if is_recent else {})
+            found.update(_list_metric(wire, metric_name, body, spend))
     return sorted(found)
 
 
-def _list_metric(
-    client: CloudWatchClient, metric_name: str, rule: MetricRule, cluster: str, spend: ApiSpend | None
-) -> Iterator[Series]:
-    filters: list[DimensionFilterTypeDef] = [{"Name": name} for name in sorted(rule.dimension_names)]
+def _question(metric_name: str, rule: MetricRule, cluster: str) -> dict[str, Any]:
+    filters = [{"Name": name} for name in sorted(rule.dimension_names)]
     if cluster:
         filters = [{"Name": "ClusterName", "Value": cluster}, *[f for f in filters if f["Name"] != "ClusterName"]]
-    pages = client.get_paginator("list_metrics").paginate(
-        Namespace=NAMESPACE, MetricName=metric_name, Dimensions=filters
-    )
-    iterator = iter(pages)
-    ask = partial(
-        call,
-        partial(next, iterator, None),
-        permission="cloudwatch:ListMetrics",
-        place=f"CloudWatch ListMetrics of {metric_name}",
-        holding="Metrics",
-    )
-    while (page := ask()) is not None:
+    return {"Namespace": NAMESPACE, "MetricName": metric_name, "Dimensions": filters}
+
+
+def _list_metric(wire: Wire, metric_name: str, body: Mapping[str, Any], spend: ApiSpend | None) -> Iterator[Series]:
+    for page in wire.pages(LIST, body, f"CloudWatch ListMetrics of {metric_name}"):
         if spend is not None:
             spend.requests += 1
         for metric in page["Metrics"]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.sources.arrow_arrays import floats, instants, integers, texts
-from pipeline.sources.cloudwatch import COLUMN_OF_DIMENSION, TABLE
+from pipeline.sources.cloudwatch_rows import COLUMN_OF_DIMENSION, TABLE
 from pipeline.sources.cloudwatch_series import NAMESPACE, RULES
 
 Integers: TypeAlias = npt.NDArray[np.int64]

@@ -1,5 +1,5 @@
 -- raw_cloudwatch_samples: datapoints of CloudWatch metrics, finest dimension set only.
--- grain:  delivery_id, account_id, region, cluster, sample_at, metric_name, statistic, instance_id, neuron_device, neuron_core, gpu_device, pod_namespace, full_pod_name, container_name
+-- grain:  delivery_id, account_id, region, cluster, sample_at, metric_name, statistic, instance_id, neuron_device, neuron_core, gpu_device, network_interface_id, pod_namespace, full_pod_name, container_name
 -- column: delivery_id | the delivery that brought the row (raw_deliveries)
 -- column: sample_at | START of the period, as CloudWatch stamps it
 -- column: period_ms | length of the period
@@ -15,11 +15,12 @@
 -- column: neuron_device | dimension NeuronDevice, like device3
 -- column: neuron_core | dimension NeuronCore, like core13
 -- column: gpu_device | dimension GpuDevice, like nvidia0
+-- column: network_interface_id | dimension NetworkInterfaceId of an EFA
 -- column: pod_namespace | dimension Namespace
 -- column: pod_name | dimension PodName
 -- column: full_pod_name | dimension FullPodName
 -- column: container_name | dimension ContainerName
--- column: value | value in CloudWatch's unit
+-- column: value | value in the unit that seed_cloudwatch_metrics declares
 -- check:  fail | period_ms > 0 | a datapoint must stand for some time
 -- window: sample_at
 create table if not exists raw_cloudwatch_samples (
@@ -38,6 +39,7 @@ create table if not exists raw_cloudwatch_samples (
     neuron_device varchar,
     neuron_core varchar,
     gpu_device varchar,
+    network_interface_id varchar,
     pod_namespace varchar,
     pod_name varchar,
     full_pod_name varchar,

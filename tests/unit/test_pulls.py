@@ -8,30 +8,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import pulls, settings, steps
 from pipeline.errors import SourceError
-from pipeline.pulls import bill_window, metrics_window
+from pipeline.pulls import bill_window
 from pipeline.sources.aws_calls import ApiSpend
 from pipeline.sources.base import DeliveryInfo, ParsedDelivery
 from pipeline.sources.cost_explorer import bill_name
-from pipeline.windows import Window
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 FIRST, LAST = datetime(2020, 1, 1), datetime(2030, 1, 1)  # noqa: DTZ001 (hypothesis adds the zone)
-
-
-def test_the_first_pull_asks_for_a_day() -> None:
-    assert metrics_window(None, NOW).start_at == NOW - timedelta(hours=24)
-
-
-def test_later_pulls_ask_for_the_last_two_hours_again() -> None:
-    window = metrics_window(NOW - timedelta(hours=5), NOW)
-    assert (window.start_at, window.end_at) == (NOW - timedelta(hours=7), NOW)
 
 
 def test_the_previous_month_is_pulled_while_it_still_moves() -> None:
@@ -59,46 +48,6 @@ def test_aws_is_asked_before_the_warehouse_is_held_and_the_spend_is_told(
     monkeypatch.setattr(pulls.clients, "cost_explorer", lambda: None)
     monkeypatch.setattr(pulls.cost_explorer, "fetch", fetch)
     assert str(pulls.pull_cost_explorer(values, NOW)).endswith("AWS requests for 0.03 USD")
-
-
-def points(region: str, window: Window) -> ParsedDelivery:
-    """A delivery whose events end where the window ends."""
-    at = window.end_at - timedelta(microseconds=1)
-    columns = {"sample_at": pa.array([at], pa.timestamp("us", tz="UTC")), "period_ms": pa.array([60_000])}
-    columns |= {"region": pa.array([region]), "metric_name": pa.array(["node_neuroncore_utilization"])}
-    info = DeliveryInfo("cloudwatch", f"cloudwatch://1/{region}/{window.end_at:%H}", region, window.end_at, False, None)
-    return ParsedDelivery(info, iter([("raw_cloudwatch_samples", pa.RecordBatch.from_pydict(columns))]))
-
-
-def test_a_region_that_is_down_silences_no_other_and_gets_its_hours_later(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    values = settings.load(regions=("us-east-1", "us-west-2"))
-    asked: dict[str, Window] = {}
-    down: set[str] = set()
-
-    def fetch(client: object, *, window: Window, region: str, **_: object) -> Iterator[ParsedDelivery]:
-        asked[region] = window
-        if region in down:
-            raise SourceError(f"CloudWatch {region}: no route; check network")
-        yield points(region, window)
-
-    monkeypatch.setattr(pulls.clients, "account_id", lambda region: "1")
-    monkeypatch.setattr(pulls.clients, "cloudwatch", lambda region: None)
-    monkeypatch.setattr(pulls.cloudwatch, "fetch", fetch)
-    assert pulls.pull_cloudwatch(values, NOW).count("landed") == 2
-
-    down.add("us-east-1")
-    pulled = pulls.pull_cloudwatch(values, NOW + timedelta(hours=4))
-    assert pulled.count("landed") == 1
-    assert [one.words for one in pulled.refused] == ["CloudWatch us-east-1: no route; check network"]
-
-    down.clear()
-    pulls.pull_cloudwatch(values, NOW + timedelta(hours=8))
-    assert {region: window.start_at for region, window in asked.items()} == {
-        "us-east-1": NOW - timedelta(hours=2),
-        "us-west-2": NOW + timedelta(hours=2),
-    }
 
 
 def test_an_unreachable_source_does_not_silence_the_others(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,88 +14,29 @@ from hypothesis import strategies as st
 from pipeline.errors import SourceError
 from pipeline.sources import cloudwatch
 from pipeline.sources.base import ParsedDelivery
-from pipeline.sources.cloudwatch import Series, fetch, list_series, period_for, whole_periods
+from pipeline.sources.cloudwatch import fetch, list_series, period_for, whole_periods
+from pipeline.sources.cloudwatch_series import RULES, Series
 from pipeline.windows import Window
+from tests.fakes.cloudwatch import FakeCloudWatch, core
 
 NOW = datetime(2026, 11, 15, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 LAST_HOUR = Window(NOW - HOUR, NOW)
-NODE = (("ClusterName", "c"), ("InstanceId", "i-0a"), ("InstanceType", "trn1.2xlarge"), ("NodeName", "n"))
-
-
-def core(number: int, metric: str = "node_neuroncore_utilization") -> Series:
-    device = (("NeuronCore", f"core{number}"), ("NeuronDevice", "device0"))
-    return Series(metric, tuple(sorted(NODE + device)))
-
-
-class FakeCloudWatch:
-    """Answers every query with one point per period; `pages` and `statuses` change how."""
-
-    def __init__(self, statuses: Mapping[str, Sequence[str]] | None = None, points_per_page: int = 0) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.statuses = {query_id: list(states) for query_id, states in (statuses or {}).items()}
-        self.points_per_page = points_per_page
-        self.extra: dict[str, Any] = {}
-
-    def get_metric_data(self, **request: Any) -> dict[str, Any]:
-        self.asked.append(request)
-        results = [self.result(query, request) for query in request["MetricDataQueries"]]
-        if not self.points_per_page:
-            return {"MetricDataResults": results, "Messages": [], **self.extra}
-        first = int(request.get("NextToken", "0"))
-        last = first + self.points_per_page
-        longest = max(len(result["Values"]) for result in results)
-        for result in results:
-            result["StatusCode"] = "Complete" if last >= longest else "PartialData"
-            result["Timestamps"], result["Values"] = result["Timestamps"][first:last], result["Values"][first:last]
-        return {"MetricDataResults": results, "Messages": [], **({"NextToken": str(last)} if last < longest else {})}
-
-    def result(self, query: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
-        states = self.statuses.get(query["Id"], [])
-        period = timedelta(seconds=query["MetricStat"]["Period"])
-        count = (request["EndTime"] - request["StartTime"]) // period
-        return {
-            "Id": query["Id"],
-            "StatusCode": states.pop(0) if states else "Complete",
-            "Timestamps": [request["StartTime"] + number * period for number in range(count)],
-            "Values": [float(number) for number in range(count)],
-        }
-
-    def get_paginator(self, operation: str) -> FakeCloudWatch:
-        assert operation == "list_metrics"
-        return self
-
-    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
-        coarser = [NODE[:1], tuple(pair for pair in NODE if pair[0] != "InstanceType")]
-        finest = [core(number, request["MetricName"]).dimensions for number in (1, 0)]
-        for page in (coarser, finest):
-            yield {"Metrics": [{"Dimensions": [{"Name": n, "Value": v} for n, v in pairs]} for pairs in page]}
-
-
-class RaisingCloudWatch(FakeCloudWatch):
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-    def get_metric_data(self, **request: Any) -> dict[str, Any]:
-        raise self.error
-
-    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
-        raise self.error
-        yield {}
 
 
 def pull(client: Any, window: Window = LAST_HOUR, **arguments: Any) -> list[ParsedDelivery]:
     arguments.setdefault("catalogue", [core(0), core(1)])
-    return list(fetch(client, window=window, account_id="111122223333", region="us-east-1", now=NOW, **arguments))
+    place = {"account_id": "111122223333", "region": "us-east-1"}
+    return list(fetch(client, window=window, now=NOW, sleep=lambda _: None, **place, **arguments))
 
 
-def rows(delivery: ParsedDelivery) -> list[dict[str, Any]]:
-    return pa.Table.from_batches([batch for _, batch in delivery.batches]).to_pylist()
+def rows(*deliveries: ParsedDelivery) -> list[dict[str, Any]]:
+    return pa.Table.from_batches([batch for one in deliveries for _, batch in one.batches]).to_pylist()
 
 
-def refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "GetMetricData")
+def refusal(code: str, status: int = 400) -> ClientError:
+    response = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "GetMetricData")  # type: ignore[arg-type]
 
 
 def test_of_the_published_copies_only_the_finest_dimension_set_is_read() -> None:
@@ -139,13 +79,15 @@ def test_rows_carry_the_period_start_and_the_dimensions() -> None:
         "node_name": "n",
         "neuron_device": "device0",
         "neuron_core": "core0",
+        "gpu_device": "",
+        "network_interface_id": "",
         "pod_namespace": "",
         "pod_name": "",
         "full_pod_name": "",
         "container_name": "",
         "value": 0.0,
     }
-    assert delivery.info.object == "cloudwatch://111122223333/us-east-1/20261114T2300/20261115T0000"
+    assert delivery.info.object == "cloudwatch://111122223333/us-east-1/node-1of1/20261114T2300/20261115T0000"
     assert (delivery.info.observed_at, delivery.info.time_guessed) == (NOW, False)
 
 
@@ -167,10 +109,20 @@ def test_a_call_asks_for_at_most_500_series_and_100_800_points(hours: int, queri
     assert sum(sizes) == 501
 
 
-def test_a_window_over_midnight_becomes_one_delivery_per_day() -> None:
-    deliveries = pull(FakeCloudWatch(), Window(NOW - 30 * HOUR, NOW))
+def test_a_window_becomes_one_delivery_per_hour_of_the_clock_and_one_question() -> None:
+    client, first = FakeCloudWatch(), NOW - timedelta(minutes=90)
 
-    assert [len(rows(delivery)) for delivery in deliveries] == [2 * 6 * 60, 2 * 24 * 60]
+    deliveries = pull(client, Window(first, NOW - timedelta(minutes=20)))
+
+    assert [len(rows(delivery)) for delivery in deliveries] == [2 * 30, 2 * 40]
+    assert len(client.asked) == 1
+
+
+def test_an_hour_without_points_is_no_delivery() -> None:
+    client = FakeCloudWatch()
+    client.result = lambda query, body: {"Id": query["Id"], "StatusCode": "Complete", "Timestamps": [], "Values": []}  # type: ignore[method-assign]
+
+    assert pull(client) == []
 
 
 def test_only_the_partial_series_is_asked_again() -> None:
@@ -184,15 +136,81 @@ def test_only_the_partial_series_is_asked_again() -> None:
 
 def test_a_series_that_stays_partial_is_an_error_and_never_a_gap() -> None:
     with pytest.raises(SourceError, match=r"1 of 2 series stay incomplete.*core1.*PartialData; run again later"):
-        pull(FakeCloudWatch(statuses={"m1": ["PartialData"] * 3}))
+        pull(FakeCloudWatch(statuses={"m1": ["PartialData"] * 4}))
 
 
-def test_a_message_of_the_call_is_an_error() -> None:
+def test_a_message_of_the_call_is_asked_about_again_and_then_an_error() -> None:
+    told = {"Messages": [{"Code": "MaxMetricsExceeded", "Value": "too many"}]}
     client = FakeCloudWatch()
-    client.extra = {"Messages": [{"Code": "MaxMetricsExceeded", "Value": "too many"}]}
-
+    client.extra = [told]
+    assert len(rows(*pull(client))) == 120
+    client.extra = [told] * 4
     with pytest.raises(SourceError, match="MaxMetricsExceeded"):
         pull(client)
+
+
+@pytest.mark.parametrize("fault", [refusal("Throttling"), refusal("Whatever", 429), refusal("Odd", 502), b'{"Metric'])
+def test_what_passes_by_itself_is_asked_again_after_growing_waits(fault: Exception | bytes) -> None:
+    waits: list[float] = []
+    client = FakeCloudWatch(faults=[fault] * 3)
+    place = {"account_id": "1", "region": "us-east-1"}
+
+    found = list(
+        fetch(client, window=LAST_HOUR, now=NOW, sleep=waits.append, catalogue=[core(0)], **place)  # type: ignore[arg-type]
+    )
+
+    assert (len(rows(*found)), waits) == (60, [1, 2, 4])
+    client.faults = [fault] * 4
+    with pytest.raises(SourceError):
+        pull(client)
+
+
+def test_a_page_token_that_comes_again_starts_the_question_anew() -> None:
+    client = FakeCloudWatch(points_per_page=25)
+    client.extra = [{}, {"NextToken": "25"}]
+
+    assert rows(*pull(client)) == rows(*pull(FakeCloudWatch()))
+    client.extra = [{"NextToken": "25"}] * 20
+    with pytest.raises(SourceError, match="same page token twice; run again later"):
+        pull(client)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"Timestamps": [1.5], "Values": [1.0]}, "which is no period of the window"),
+        ({"Timestamps": [int((NOW - HOUR).timestamp())], "Values": [1.0, 2.0]}, "unreadable points"),
+        ({"Timestamps": [int((NOW - HOUR).timestamp())], "Values": ["much"]}, "unreadable points"),
+        ({"Id": "other"}, "which was not asked"),
+    ],
+)
+def test_an_answer_that_is_not_cloudwatch_s_is_an_error(change: dict[str, Any], words: str) -> None:
+    client = FakeCloudWatch()
+    honest = client.result
+    client.result = lambda query, body: honest(query, body) | change  # type: ignore[method-assign]
+
+    with pytest.raises(SourceError, match=words):
+        pull(client)
+
+
+@given(st.lists(st.tuples(st.integers(0, 59), st.floats(0, 1e12)), max_size=80), st.integers(1, 30))
+def test_points_come_back_by_their_time_however_they_are_cut(points: list[tuple[int, float]], size: int) -> None:
+    client, start = FakeCloudWatch(), int((NOW - HOUR).timestamp())
+    pages = [points[first : first + size] for first in range(0, len(points), size)] or [[]]
+
+    def data(body: dict[str, Any]) -> dict[str, Any]:
+        number = int(body.get("NextToken", 0))
+        stamps = [start + 60 * minute for minute, _ in pages[number]]
+        result = {"Id": "m0", "Timestamps": stamps, "Values": [value for _, value in pages[number]]}
+        token = {"NextToken": str(number + 1)} if number + 1 < len(pages) else {}
+        return {"MetricDataResults": [result | {"StatusCode": "PartialData" if token else "Complete"}], **token}
+
+    client.data = data  # type: ignore[method-assign]
+
+    deliveries = pull(client, catalogue=[core(0)])
+    found = {row["sample_at"]: row["value"] for row in (rows(*deliveries) if deliveries else [])}
+
+    assert found == {NOW - HOUR + timedelta(minutes=minute): value for minute, value in points}
 
 
 def test_a_forbidden_series_names_the_permission() -> None:
@@ -214,12 +232,12 @@ def test_a_forbidden_series_names_the_permission() -> None:
 )
 def test_a_refusal_says_what_to_do(error: Exception, advice: str) -> None:
     with pytest.raises(SourceError, match=advice):
-        pull(RaisingCloudWatch(error))
+        pull(FakeCloudWatch(faults=[error] * 4))
 
 
 def test_a_refused_listing_names_its_own_permission() -> None:
     with pytest.raises(SourceError, match="allow cloudwatch:ListMetrics"):
-        pull(RaisingCloudWatch(refusal("AccessDenied")), catalogue=None)
+        pull(FakeCloudWatch(faults=[refusal("AccessDenied")]), catalogue=None)
 
 
 def test_the_same_pull_is_the_same_delivery_whatever_the_order_of_the_catalogue() -> None:
@@ -246,10 +264,8 @@ def test_other_values_or_another_time_of_pull_are_another_delivery() -> None:
     assert later.content_sha256 == first.content_sha256
 
 
-def test_nothing_published_is_a_delivery_without_rows() -> None:
-    (delivery,) = pull(FakeCloudWatch(), catalogue=[])
-
-    assert list(delivery.batches) == []
+def test_nothing_published_is_nothing_delivered() -> None:
+    assert pull(FakeCloudWatch(), catalogue=[]) == []
 
 
 def test_requests_and_their_price_are_counted() -> None:
@@ -257,7 +273,8 @@ def test_requests_and_their_price_are_counted() -> None:
 
     pull(FakeCloudWatch(), catalogue=None, spend=spend)
 
-    assert (spend.requests, spend.billed_units) == (6 + 1, 4)
+    assert (spend.requests, spend.billed_units) == (len(RULES) + 2 + 1, 4)
+    assert spend.subjects == {"node_neuroncore_utilization": 2, "node_neuroncore_memory_usage_total": 2}
     assert str(spend.usd) == "0.00004"
 
 
