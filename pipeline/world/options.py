@@ -16,6 +16,7 @@ END = int(END_AT.timestamp())
 # How many copies of the plan's nodes a size holds.
 SIZES = {"S": 1, "M": 4, "L": 20}
 SMALLEST_INTERVAL_SECONDS = 30
+FOCUS_VERSIONS = ("1.0", "1.2")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class WorldOptions:
 
     `days` of bill end at `END_AT`; telemetry covers the last `telemetry_days` of them (None: all). `interval_seconds`
     is the spacing of samples and must divide an hour, so that no sample straddles one; beyond 60 s GPUs are observed
-    with gaps, for a scrape covers no more. No fault class is simulated yet.
+    with gaps, for a scrape covers no more. `focus` adds exports of that FOCUS version. No fault class is simulated yet.
     """
 
     seed: int
@@ -33,6 +34,7 @@ class WorldOptions:
     size: str = "S"
     interval_seconds: int = 60
     faults: tuple[str, ...] = ()
+    focus: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what could not be simulated truly."""
@@ -46,6 +48,8 @@ class WorldOptions:
             raise ValueError(
                 f"interval_seconds={self.interval_seconds} must divide 3600 and be at least {SMALLEST_INTERVAL_SECONDS}"
             )
+        if self.focus not in ("", *FOCUS_VERSIONS):
+            raise ValueError(f"focus={self.focus!r} is unknown; choose one of {', '.join(FOCUS_VERSIONS)}")
         if self.faults:
             raise ValueError(f"no fault class is simulated yet; drop faults={', '.join(self.faults)}")
 
