@@ -34,6 +34,7 @@ def world(
     interval: Annotated[int, typer.Option(help=INTERVAL_HELP)] = 60,
     fault: Annotated[list[str] | None, typer.Option(help=FAULT_HELP)] = None,
     route: Annotated[list[str] | None, typer.Option(help=ROUTE_HELP)] = None,
+    focus: Annotated[str, typer.Option(help="Also write FOCUS exports of this version: 1.0 or 1.2.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder to write: landing/, truth/, world.json.")] = None,
 ) -> None:
     """Write a believable fleet in the true wire formats, with its truth beside it."""
@@ -42,7 +43,8 @@ def world(
     if seed is None or out is None:
         raise UsageError("world needs --seed and --out, as in: chipledger world --seed 1 --days 7 --out DIR")
     options = {"seed": seed, "days": days, "telemetry_days": telemetry_days, "size": size, "interval_seconds": interval}
-    generate(out, routes=tuple(route or ()), faults=tuple(fault or ()), **options)
+    chosen = {"routes": tuple(route or ()), "faults": tuple(fault or ()), "focus": focus}
+    generate(out, **chosen, **options)
     say(f"{out}: landing/, truth/, world.json; next: chipledger ingest {out / 'landing'}")
 
 

@@ -18,6 +18,7 @@ from pipeline.settings import Settings
 from pipeline.sources import (
     clients,
     cost_explorer,
+    cost_explorer_resources,
     ec2_instances,
     ec2_reservations,
     ec2_types,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 FIRST_SPOT_PULL = timedelta(days=7)
 PREVIOUS_MONTH_SETTLES = timedelta(days=10)
+AMOUNTS_MOVE = timedelta(days=35)
 
 
 @dataclass
@@ -70,7 +72,7 @@ def pull_cloudwatch(settings: Settings, now: datetime) -> Ingested:
 
 
 def pull_cost_explorer(settings: Settings, now: datetime) -> Ingested:
-    """The bill of this month, and of the last one while it still moves.
+    """The bill of the last 35 days, of the whole last month while it still moves, and instances where wanted.
 
     AWS charges requests: what it answered within `cost_explorer_interval_hours` is not asked again, whatever it said.
     """
@@ -80,6 +82,9 @@ def pull_cost_explorer(settings: Settings, now: datetime) -> Ingested:
     answers, spend = _Answers(), cost_explorer.new_spend()
     said: dict[str, str] = {}
     answers.gather("Cost Explorer", "cost_explorer", _bills(settings, known, said, now, spend))
+    if settings.cost_explorer_resources:
+        told = {**known, **said}
+        answers.gather("Cost Explorer resources", "cost_explorer", _resources(settings, told, now, spend))
     said |= {delivery.info.object: "" for delivery in answers.deliveries}
     ingested = _land(settings, answers, now, spend)
     if said:
@@ -158,10 +163,21 @@ def _known_listings(settings: Settings) -> dict[str, Known]:
     return {name: Known(sha256, observed_at) for name, sha256, observed_at in rows}
 
 
+def _resources(settings: Settings, told: Mapping[str, str], now: datetime, spend: ApiSpend) -> Iterator[ParsedDelivery]:
+    """Cost per instance of the accounts that have not answered for it lately; `told` lists the accounts there are."""
+    accounts = settings.cost_explorer_accounts
+    if not accounts:
+        accounts = tuple(filter(None, told.get(cost_explorer.bill_name(*bill_window(now)), "").split(",")))
+    start, end = cost_explorer_resources.resource_window(now)
+    due = [account for account in accounts if cost_explorer_resources.pull_name(start, end, account) not in told]
+    client = clients.cost_explorer()
+    yield from cost_explorer_resources.fetch(client, accounts=due, now=now, spend=spend)
+
+
 def bill_window(now: datetime) -> tuple[date, date]:
-    """UTC days `[start, end)`: whole months, the previous one too while AWS may still change it."""
-    start = (now - PREVIOUS_MONTH_SETTLES).date().replace(day=1)
-    return start, now.date() if now.date() > start else start + timedelta(days=1)
+    """UTC days `[start, end)` whose amounts may still move: 35 of them, and the previous month until it has settled."""
+    month = (now - PREVIOUS_MONTH_SETTLES).date().replace(day=1)
+    return min(month, (now - AMOUNTS_MOVE).date()), now.date()
 
 
 def _land(settings: Settings, answers: _Answers, now: datetime, spend: ApiSpend) -> Ingested:

@@ -78,6 +78,10 @@ class Settings(BaseSettings):
         SecretStr(""), description="bearer token of the endpoints that say bearer = true, environment only"
     )
     lake_mapping: Path | None = Field(None, description="what the columns of GPU dumps mean (TOML); none = not read")
+    cost_explorer_resources: bool = Field(
+        False,
+        description="pull the cost of each EC2 instance of the last 14 days too (turn it on in AWS, which charges)",
+    )
     slack_channel: str = Field("", description="channel for alerts")
     slack_base_url: str = Field("https://slack.com/api/", description="Slack Web API")
     slack_token: SecretStr = Field(

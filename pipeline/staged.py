@@ -29,10 +29,16 @@ EVENT_COLUMNS: dict[str, tuple[str, str]] = {
     "raw_pods": ("observed_at", "observed_at"),
     "raw_capacity_reservations": ("observed_at", "observed_at"),
     "raw_cur_lines": ("usage_start_at", "usage_end_at"),
+    "raw_cur_splits": ("usage_start_at", "usage_end_at"),
+    "raw_focus_lines": ("charge_start_at", "charge_end_at"),
     "raw_cost_explorer_groups": ("usage_date", "end_date"),
+    "raw_cost_explorer_resources": ("usage_date", "end_date"),
 }
 SAMPLE_COLUMNS = ("sample_at", "sample_at")
-HALF_OPEN = frozenset({"raw_cur_lines", "raw_cost_explorer_groups", "raw_work_units"})
+HALF_OPEN = frozenset(
+    {"raw_cur_lines", "raw_cur_splits", "raw_focus_lines", "raw_cost_explorer_groups", "raw_cost_explorer_resources"}
+    | {"raw_work_units"}
+)
 
 REJECT_COLUMNS = ("delivery_id", "source", "object", "line_number", "reason", "text")
 

@@ -17,10 +17,10 @@ from pipeline.failpoints import failpoint
 from pipeline.landing import BATCH_DELIVERIES, LandingResult, land, refused, unreachable
 from pipeline.sources import reader_of
 from pipeline.sources.base import IngestOptions, ParsedDelivery, Seeds, SourceObject
-from pipeline.sources.cur import columns_of, read_export, require_columns
 from pipeline.sources.cur_manifest import chunk_locations, read_manifest
 from pipeline.sources.damage import refuse_damage
-from pipeline.sources.detect import CUR_CHUNK, LAKE, detect
+from pipeline.sources.detect import EXPORT_CHUNK, LAKE, detect
+from pipeline.sources.exports import read_export, require_bill
 from pipeline.sources.lake import read as read_dump
 from pipeline.sources.lake_mapping import LakeMapping
 from pipeline.sources.objects import S3Client, StoredObject, fetch, find_object, list_objects
@@ -41,7 +41,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class SweepResult:
-    """One result per object and per unreachable root; `waiting` names CUR chunks whose Manifest has not come yet."""
+    """One result per object and per unreachable root; `waiting` names chunks whose Manifest has not come yet."""
 
     results: tuple[LandingResult, ...]
     waiting: tuple[str, ...]
@@ -173,8 +173,8 @@ class _Sweep:
                 source = detect(obj, self.options.source, self.lake)
                 if source == "cur":
                     return self._open_export(stored, obj, scratch)
-                if source == CUR_CHUNK:
-                    require_columns(obj.name, columns_of(obj))
+                if source == EXPORT_CHUNK:
+                    require_bill(obj)
                     self.waiting.append(stored.name)
                     return None
                 if source == LAKE and self.lake is not None:
@@ -199,8 +199,15 @@ class _Sweep:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             next_step = "it lands with the first sweep that finds all of them"
             raise RefusedDelivery(obj.name, f"waiting for chunk {missing[0]}{more}", next_step)
-        delivery = read_export(manifest, [fetch(chunk, scratch, self.s3_client) for chunk in chunks])
+        delivery = read_export(manifest, [self._fetch_chunk(chunk, scratch) for chunk in chunks])
         return self._counted(delivery), [stored, *chunks]
+
+    def _fetch_chunk(self, chunk: StoredObject, scratch: Path) -> SourceObject:
+        """The chunk as it was listed; refused when S3 holds another one by the time it is here."""
+        fetched = fetch(chunk, scratch, self.s3_client)
+        if chunk.is_s3 and find_object(chunk.location, chunk.name, self.s3_client) != chunk:
+            raise RefusedDelivery(chunk.name, "it was written over while it was read", "the next sweep reads it again")
+        return fetched
 
     def _find_chunk(self, manifest: StoredObject, data_file: str) -> StoredObject | None:
         for location in chunk_locations(manifest.location, data_file):

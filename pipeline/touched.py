@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.sources.cur import billing_month
 from pipeline.staged import Staged, TableRows, registered
-from pipeline.windows import HOUR, Window, floor_hour, merge, whole_hours
+from pipeline.windows import HOUR, Window, floor_hour, merge, whole_days, whole_hours
 
 # What tells one series of samples from another, per table whose samples stand for the gap before them.
 SERIES_KEYS = {
@@ -31,6 +31,8 @@ FOLLOWERS = {
     "raw_neuron_exporter_cores": EXPORTER,
     "raw_emf_cores": ("raw_emf_cores", "raw_emf_owners"),
 }
+# Deliveries of a cost export replace the older ones of their month, those of a bill without a Manifest whole days.
+EXPORT_TABLES = {"cur": ("raw_cur_lines", "raw_cur_splits"), "focus": ("raw_focus_lines",)}
 _SCHEMA = pa.schema(
     [("table_name", pa.string())] + [(name, pa.timestamp("us", tz="UTC")) for name in ("start_at", "end_at")]
 )
@@ -69,9 +71,12 @@ class Touched:
         for staged in deliveries:
             for table, window in staged.spans.items():
                 self.add(table, window)
-        for export_name, period in sorted(_exports(deliveries)):
+        for source, export_name, period in sorted(_exports(deliveries)):
             for window in _restated(conn, export_name, period):
-                self.add("raw_cur_lines", window)
+                for table in EXPORT_TABLES[source]:
+                    self.add(table, window)
+        for table, window in _loose_days(deliveries):
+            self.add(table, window)
         rows = [
             {"table_name": table, "start_at": window.start_at, "end_at": window.end_at}
             for table, windows in sorted(self._windows.items())
@@ -119,11 +124,21 @@ def _next_samples(conn: duckdb.DuckDBPyConnection, table: str, keys: tuple[str, 
     return [next_at for (next_at,) in found]
 
 
-def _exports(deliveries: Sequence[Staged]) -> set[tuple[str, date]]:
+def _exports(deliveries: Sequence[Staged]) -> set[tuple[str, str, date]]:
     infos = (staged.info for staged in deliveries)
     return {
-        (i.export_name, i.billing_period) for i in infos if i.export_name is not None and i.billing_period is not None
+        (i.source, i.export_name, i.billing_period)
+        for i in infos
+        if i.export_name is not None and i.billing_period is not None
     }
+
+
+def _loose_days(deliveries: Sequence[Staged]) -> Iterator[tuple[str, Window]]:
+    """The days of bills without a Manifest: one speaks for whole account-days, and silences what older ones had."""
+    for staged in deliveries:
+        if staged.info.export_name is not None and staged.info.billing_period is None:
+            for table, span in staged.spans.items():
+                yield table, whole_days(span)
 
 
 def _restated(conn: duckdb.DuckDBPyConnection, export_name: str, period: date) -> list[Window]:

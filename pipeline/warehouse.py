@@ -15,6 +15,7 @@ from pipeline.headers import comment_sql, parse_header
 
 SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
 LOCK_RETRY_SECONDS = 0.2
+MANY = 1 << 30  # more columns than any table has
 MOMENT = "TIMESTAMP WITH TIME ZONE"
 # While it keeps insertion order, DuckDB 2.0.0 can hide a large insert from later statements of the same transaction.
 SHOW_OWN_ROWS = "set preserve_insertion_order = false"
@@ -111,13 +112,31 @@ def transaction(conn: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR) -> None:
-    """Create every raw and state table that is missing, with its comments; the rest stays untouched."""
-    existing = existing_tables(conn)
-    missing = [path for path in sorted((sql_dir / "raw").glob("*.sql")) if path.stem not in existing]
-    if not missing:
+    """Create every raw and state table that is missing, with its comments; an older table gets its new columns.
+
+    Rows of before hold NULL in a new column: their deliveries did not bring it.
+    """
+    counts = dict(conn.execute("select table_name, count(*) from duckdb_columns() group by table_name").fetchall())
+    paths = sorted((sql_dir / "raw").glob("*.sql"))
+    missing = [path for path in paths if path.stem not in counts]
+    grown = [path for path in paths if counts.get(path.stem, MANY) < path.read_text("utf-8").count("\n-- column:")]
+    if not missing and not grown:
         return
     with transaction(conn):
+        for path in grown:
+            _add_columns(conn, path)
         for path in missing:
             header = parse_header(path)
             conn.execute(header.sql)
             conn.execute(comment_sql(header.name, "table", header.purpose, header.columns))
+
+
+def _add_columns(conn: duckdb.DuckDBPyConnection, path: Path) -> None:
+    import sqlglot
+    from sqlglot import exp
+
+    header = parse_header(path)
+    for column in sqlglot.parse_one(header.sql, dialect="duckdb").find_all(exp.ColumnDef):
+        kind = column.args["kind"].sql(dialect="duckdb")
+        conn.execute(f"alter table {header.name} add column if not exists {column.name} {kind}")
+    conn.execute(comment_sql(header.name, "table", header.purpose, header.columns))

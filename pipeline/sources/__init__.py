@@ -1,4 +1,4 @@
-"""One file, one supplier: what reads which format. Formats with a file of their own to find (CUR) are not listed."""
+"""One file, one supplier: what reads which format. Exports are read through their Manifest (exports.py)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ READER_MODULES = {
     "spot_prices": "pipeline.sources.spot_prices",
     "work_units": "pipeline.sources.work_units",
     "cost_explorer": "pipeline.sources.cost_explorer_files",
+    "focus": "pipeline.sources.focus",
 }
 
 

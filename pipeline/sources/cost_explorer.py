@@ -25,13 +25,13 @@ from pipeline.sources.cost_explorer_files import SOURCE, read_page
 if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
 
-PERMISSION = "ce:GetCostAndUsage"
+PERMISSION, RESOURCE_PERMISSION = "ce:GetCostAndUsage", "ce:GetCostAndUsageWithResources"
 USD_PER_REQUEST = Decimal("0.01")
 MAX_PAGES = 2_000
 MAX_GROUP_KEYS = 2
 NET = "NetAmortizedCost"
-PULLED_METRICS = ("UnblendedCost", "AmortizedCost", NET, "UsageQuantity")
-KNOWN_METRICS = frozenset({*PULLED_METRICS, "BlendedCost", "NetUnblendedCost", "NormalizedUsageAmount"})
+PULLED_METRICS = ("UnblendedCost", "BlendedCost", "AmortizedCost", NET, "UsageQuantity")
+KNOWN_METRICS = frozenset({*PULLED_METRICS, "NetUnblendedCost", "NormalizedUsageAmount"})
 # What GroupBy accepts as DIMENSION; other dimensions, REGION among them, only filter.
 GROUP_KEYS = frozenset(
     {
@@ -41,9 +41,17 @@ GROUP_KEYS = frozenset(
 )
 
 
+RESOURCE_KEY = "RESOURCE_ID"
+# the one service whose resources the with-resources call tells at no more than the price of its data
+EC2_SERVICE = "Amazon Elastic Compute Cloud - Compute"
+
+
 @dataclass(frozen=True)
 class Question:
-    """One GetCostAndUsage request less its page token: `[start, end)` in UTC days, at most two group keys."""
+    """One GetCostAndUsage request less its page token: `[start, end)` in UTC days, at most two group keys.
+
+    Grouped by RESOURCE_ID it is a GetCostAndUsageWithResources request, of EC2 instances alone.
+    """
 
     start: date
     end: date
@@ -58,7 +66,7 @@ class Question:
             raise ValueError(f"Cost Explorer period ends ({self.end}) before it starts ({self.start})")
         if not self.metrics or set(self.metrics) - KNOWN_METRICS:
             raise ValueError(f"Cost Explorer metrics are some of {sorted(KNOWN_METRICS)}, not {self.metrics}")
-        if len(self.group_by) > MAX_GROUP_KEYS or (set(self.group_by) - GROUP_KEYS):
+        if len(self.group_by) > MAX_GROUP_KEYS or (set(self.group_by) - GROUP_KEYS - {RESOURCE_KEY}):
             raise ValueError(f"Cost Explorer groups by at most two of {sorted(GROUP_KEYS)}, not by {self.group_by}")
 
     @property
@@ -70,14 +78,27 @@ class Question:
             "Metrics": list(self.metrics),
             "GroupBy": [{"Type": "DIMENSION", "Key": key} for key in self.group_by],
         }
-        if self.account_id:
-            body["Filter"] = {"Dimensions": {"Key": "LINKED_ACCOUNT", "Values": [self.account_id]}}
+        account = _dimension("LINKED_ACCOUNT", self.account_id)
+        if self.with_resources:
+            body["Filter"] = {"And": [account, _dimension("SERVICE", EC2_SERVICE)]}
+        elif self.account_id:
+            body["Filter"] = account
         return body
+
+    @property
+    def with_resources(self) -> bool:
+        """Whether it asks for resources, a call and a data set of their own."""
+        return RESOURCE_KEY in self.group_by
 
     @property
     def name(self) -> str:
         """Object name of the delivery."""
-        return bill_name(self.start, self.end, self.account_id)
+        name = bill_name(self.start, self.end, self.account_id)
+        return name.replace("cost-explorer://", "cost-explorer-resources://") if self.with_resources else name
+
+
+def _dimension(key: str, value: str) -> dict[str, Any]:
+    return {"Dimensions": {"Key": key, "Values": [value]}}
 
 
 def bill_name(start: date, end: date, account_id: str = "") -> str:
@@ -113,7 +134,7 @@ def fetch(
         question = Question(start, end, metrics, ("RECORD_TYPE", "USAGE_TYPE"), account_id)
         asked, pages = pages_with_net_where_known(client, question, spend)
         metrics = asked.metrics
-        yield _delivery(asked, pages, now)
+        yield ParsedDelivery(pulled_info(asked, pages, now), _batches(asked, pages))
 
 
 def list_accounts(client: CostExplorerClient, *, start: date, end: date, spend: ApiSpend | None = None) -> list[str]:
@@ -149,9 +170,10 @@ def read_pages(
     while len(pages) < MAX_PAGES:
         spend.requests += 1
         spend.billed_units += 1
-        operation = partial(client.get_cost_and_usage, **body)
+        asks = client.get_cost_and_usage_with_resources if question.with_resources else client.get_cost_and_usage
+        permission = RESOURCE_PERMISSION if question.with_resources else PERMISSION
         answer: Mapping[str, Any] = call(
-            operation, permission=PERMISSION, place=question.name, passing=passing, holding="ResultsByTime"
+            partial(asks, **body), permission=permission, place=question.name, passing=passing, holding="ResultsByTime"
         )
         pages.append({"Request": body, **{key: answer[key] for key in answer if key != "ResponseMetadata"}})
         if not (token := answer.get("NextPageToken", "")):
@@ -163,9 +185,10 @@ def read_pages(
     raise SourceError(f"{question.name}: more than {MAX_PAGES:,} pages; ask for a shorter period")
 
 
-def _delivery(question: Question, pages: Sequence[Mapping[str, Any]], now: datetime) -> ParsedDelivery:
+def pulled_info(question: Question, pages: Sequence[Mapping[str, Any]], now: datetime) -> DeliveryInfo:
+    """Identity card of the answer to a question: its pages, observed and delivered at `now`."""
     content = b"".join(json.dumps(page, sort_keys=True).encode() + b"\n" for page in pages)
-    info = DeliveryInfo(
+    return DeliveryInfo(
         source=SOURCE,
         object=question.name,
         content_sha256=hashlib.sha256(content).hexdigest(),
@@ -174,7 +197,6 @@ def _delivery(question: Question, pages: Sequence[Mapping[str, Any]], now: datet
         delivered_at=now.astimezone(UTC),
         byte_count=len(content),
     )
-    return ParsedDelivery(info, _batches(question, pages))
 
 
 def _batches(question: Question, pages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, pa.RecordBatch]]:

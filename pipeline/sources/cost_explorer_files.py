@@ -28,6 +28,7 @@ GROUPED_BY = {
 FILTERED_BY = {"LINKED_ACCOUNT": "account_id", "RECORD_TYPE": "record_type"}
 COSTS = {
     "UnblendedCost": "unblended_cost",
+    "BlendedCost": "blended_cost",
     "AmortizedCost": "amortized_cost",
     "NetAmortizedCost": "net_amortized_cost",
 }

@@ -32,16 +32,16 @@ def exact_decimal(value: str | float | int | Decimal) -> Decimal:
     return amount
 
 
-def unreadable_amounts(column: pa.Array) -> pa.Array:
-    """True where a value is no amount; NULL and empty text are absent amounts, not unreadable ones."""
-    if pa.types.is_floating(column.type):
-        fits = pc.less(pc.abs(column), _TOO_LARGE)
-        return pc.fill_null(pc.invert(fits), False)
-    if not pa.types.is_string(column.type):
+def unreadable_amounts(column: pa.Array, limit: float = _TOO_LARGE) -> pa.Array:
+    """True where a value is no amount below `limit`; NULL and empty text are absent amounts, not unreadable ones."""
+    if pa.types.is_string(column.type):
+        encoded = pc.dictionary_encode(column)
+        marks = [not _is_amount(value, limit) for value in encoded.dictionary.to_pylist()]
+        return pa.array(marks, pa.bool_()).take(encoded.indices).fill_null(False)
+    if pa.types.is_null(column.type):
         return pa.repeat(False, len(column))
-    encoded = pc.dictionary_encode(column)
-    marks = [not _is_amount(value) for value in encoded.dictionary.to_pylist()]
-    return pa.array(marks, pa.bool_()).take(encoded.indices).fill_null(False)
+    fits = pc.less(pc.abs(column.cast(pa.float64(), safe=False)), limit)
+    return pc.fill_null(pc.invert(fits), False)
 
 
 def decimal_column(column: pa.Array) -> pa.Array:
@@ -88,12 +88,12 @@ def _of_distinct(column: pa.Array) -> pa.Array:
     return pa.array(values, MONEY).take(encoded.indices)
 
 
-def _is_amount(value: object) -> bool:
+def _is_amount(value: object, limit: float) -> bool:
     try:
-        _or_null(value)
+        amount = _or_null(value)
     except ValueError:
         return False
-    return True
+    return amount is None or abs(amount) < limit
 
 
 def _or_null(value: object) -> Decimal | None:

@@ -10,22 +10,23 @@ import pyarrow.parquet as pq
 from pipeline.errors import RefusedDelivery, UsageError
 from pipeline.sources.base import SourceObject
 from pipeline.sources.damage import read_head, refuse_damage
+from pipeline.sources.focus_columns import has_manifest, is_focus
 from pipeline.sources.lake_mapping import LakeMapping
 from pipeline.sources.metric_stream_otlp import looks_framed
 
 HEAD_BYTES = 65_536
-CUR_CHUNK = "cur_chunk"
+EXPORT_CHUNK = "export_chunk"
 CUR_MARKS = ("line_item_", "bill_", "identity_line_item")
 KNOWN_FORMATS = (
     "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, CloudWatch metric streams, Container "
     "Insights log events, EC2 instance and Kubernetes pod listings, Cost Explorer pages, CUR 2.0 exports with "
-    "Manifest, mapped GPU dumps, EC2 price lists, spot price histories, work units"
+    "Manifest, FOCUS bills, mapped GPU dumps, EC2 price lists, spot price histories, work units"
 )
 EC2_KEYS = {"InstanceType", "LaunchTime", "Placement", "PrivateDnsName", "State"}
 LAKE = "lake"
 DETECTABLE = (
     *("neuron_monitor", "neuron_prometheus", "dcgm", "metric_stream", "emf", LAKE),
-    *("inventory", "pods", "cost_explorer", "cur", "price_list", "spot_prices", "work_units"),
+    *("inventory", "pods", "cost_explorer", "cur", "focus", "price_list", "spot_prices", "work_units"),
 )
 STREAM_MARKS = (b"aws.exporter.arn", b"amazonaws.com/")
 
@@ -37,7 +38,7 @@ _SAMPLE = re.compile(rf"[a-zA-Z_:][\w:]*\s*(?:\{{.*\}}\s*|\s){_FLOAT}(?:\s|$)|\{
 
 
 def detect(obj: SourceObject, source: str | None = None, lake: LakeMapping | None = None) -> str:
-    """Source name of the object: one of DETECTABLE (`cur` is a Manifest), or `cur_chunk`.
+    """Source name of the object: one of DETECTABLE (`cur` is a Manifest), or `export_chunk`, which its Manifest reads.
 
     A table of unknown columns is a dump where `lake` maps all that it needs of them. `source` (from --source) overrides
     the content. Empty, damaged and unknown objects raise RefusedDelivery naming what was seen and what is known.
@@ -103,7 +104,7 @@ def _json(obj: SourceObject, text: str) -> str | None:
                 "Manifest of a legacy Cost and Usage Report",
                 "create a CUR 2.0 export instead",
             )
-        if "datafiles" in names:
+        if "datafiles" in names or {"blobs", "exportconfig"} <= names:
             return "cur"
         if "Reservations" in outer or ("InstanceId" in keys and keys & EC2_KEYS):
             return "inventory"
@@ -148,7 +149,9 @@ def _table(obj: SourceObject, text: str, lake: LakeMapping | None) -> str:
     first = text.split("\n", 1)[0].strip()
     columns = [column.strip('" ') for column in first[:HEAD_BYTES].split(",")]
     if "line_item_line_item_type" in columns:
-        return CUR_CHUNK
+        return EXPORT_CHUNK
+    if is_focus(columns):
+        return EXPORT_CHUNK if has_manifest(columns) else "focus"
     if columns[0] == "FormatVersion":
         return "price_list"
     if {"unit", "units"} <= set(columns):
@@ -163,7 +166,9 @@ def _table(obj: SourceObject, text: str, lake: LakeMapping | None) -> str:
 def _parquet(obj: SourceObject, lake: LakeMapping | None) -> str:
     columns = parquet_columns(obj.path)
     if any(column.startswith(CUR_MARKS) for column in columns):
-        return CUR_CHUNK
+        return EXPORT_CHUNK
+    if is_focus(columns):
+        return EXPORT_CHUNK if has_manifest(columns) else "focus"
     return _dump(obj, "Parquet", columns, lake)
 
 

@@ -10,6 +10,7 @@ from pipeline.world.cur import write_exports
 from pipeline.world.dcgm import dcgm_files
 from pipeline.world.file_faults import spoil
 from pipeline.world.findings import IdleRun, idle_findings, idle_runs, spike_findings
+from pipeline.world.focus import write_focus
 from pipeline.world.inventory import inventory_files
 from pipeline.world.neuron_monitor import neuron_files
 from pipeline.world.options import WorldOptions
@@ -46,6 +47,8 @@ def generate(options: WorldOptions, out: Path, on_progress: Progress | None = No
     for name, records in inventory_files(options, world.fleet):
         write_json_lines(landing / "inventory" / name, records)
     for _ in write_exports(options, world.fleet, world.lines, landing):
+        pass
+    for _ in write_focus(options, world.fleet, world.lines, landing) if options.focus else ():
         pass
     for name, page in cost_explorer_files(options, world.fleet, world.lines):
         write_json(landing / "cost_explorer" / name, page)

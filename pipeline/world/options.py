@@ -18,6 +18,7 @@ END = int(END_AT.timestamp())
 # How many copies of the plan's nodes a size holds.
 SIZES = {"S": 1, "M": 4, "L": 20}
 SMALLEST_INTERVAL_SECONDS = 30
+FOCUS_VERSIONS = ("1.0", "1.2")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class WorldOptions:
     `days` of bill end at `END_AT`; telemetry covers the last `telemetry_days` of them (None: all). `interval_seconds`
     is the spacing of samples and must divide an hour, so that no sample straddles one; beyond 60 s GPUs are observed
     with gaps, for a scrape covers no more. `faults` are classes of file_faults: they spoil deliveries, never the truth.
+    `focus` adds exports of that FOCUS version.
     """
 
     seed: int
@@ -35,6 +37,7 @@ class WorldOptions:
     size: str = "S"
     interval_seconds: int = 60
     faults: tuple[str, ...] = ()
+    focus: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what could not be simulated truly."""
@@ -50,6 +53,8 @@ class WorldOptions:
             )
         if unknown := sorted(set(self.faults) - set(FILE_FAULTS)):
             raise ValueError(f"{unknown[0]!r} is no fault class of files; choose among {', '.join(FILE_FAULTS)}")
+        if self.focus not in ("", *FOCUS_VERSIONS):
+            raise ValueError(f"focus={self.focus!r} is unknown; choose one of {', '.join(FOCUS_VERSIONS)}")
 
     @property
     def start(self) -> int:

@@ -4,11 +4,12 @@
 -- column: usage_hour_at | UTC hour in which the line starts
 -- column: usage_date | UTC day in which the line starts
 -- column: span_hours | 1, or 24 for a daily group
--- column: cost_source | cur or cost_explorer
+-- column: cost_source | cur, focus or cost_explorer
 -- column: billing_period | first day of the billing period
 -- column: delivered_at | when the supplier made this version
+-- column: provider | cloud that bills: AWS, or the provider that a FOCUS bill names
 -- column: account_id | usage account
--- column: region | AWS region, '' where the line has none
+-- column: region | region, '' where the line has none
 -- column: record_type | record type of the line
 -- column: usage_type | AWS usage type
 -- column: instance_id | EC2 instance of an instance line, '' elsewhere
@@ -21,16 +22,17 @@
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: list_cost_usd | USD at public on-demand price; NULL where the line has none
 -- check:  fail | line_class in ('accelerator', 'idle.reserved_unused', 'shared', 'unattributed', 'adjustment') | every line has a class
--- check:  warn | line_class <> 'accelerator' or cost_source <> 'cur' or usage_ms <= 3600000 | an instance line longer than an hour: ask AWS for an HOURLY export, or the day is judged by its first hour
--- check:  warn | query: select 'cur' as cost_source, account_id, billing_period from (select distinct account_id, billing_period from stg_cost_explorer_groups) anti join (select distinct account_id, billing_period from stg_cur_lines) using (account_id, billing_period) | these accounts have Cost Explorer alone: daily precision only
+-- check:  warn | line_class <> 'accelerator' or cost_source = 'cost_explorer' or usage_ms <= 3600000 | an instance line longer than an hour: ask AWS for an HOURLY export, or the day is judged by its first hour
+-- check:  warn | query: select distinct account_id, billing_period from stg_cost_explorer_groups anti join int_bill_sources using (account_id, billing_period) | these accounts have Cost Explorer alone: daily precision only
 -- window: usage_hour_at
 
-with lines as (
+with exported as (
     select
         cost_line_id,
         usage_hour_at,
-        1 as span_hours,
         'cur' as cost_source,
+        'AWS' as provider,
+        export_name,
         billing_period,
         delivered_at,
         account_id,
@@ -44,15 +46,51 @@ with lines as (
         billed_cost_usd,
         effective_cost_usd,
         list_cost_usd,
+        false as is_shared_service,
+        false as is_unused,
+        false as is_upfront,
     from stg_cur_lines
-    semi join int_cur_exports using (account_id, billing_period, export_name)
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
+    union all by name
+    select
+        cost_line_id,
+        usage_hour_at,
+        'focus' as cost_source,
+        provider,
+        export_name,
+        billing_period,
+        delivered_at,
+        account_id,
+        region,
+        record_type,
+        product_code,
+        usage_type,
+        resource_id,
+        instance_type,
+        usage_amount,
+        billed_cost_usd,
+        effective_cost_usd,
+        list_cost_usd,
+        is_shared_service,
+        is_unused_reservation as is_unused,
+        is_upfront,
+    from stg_focus_lines
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at
+),
+
+lines as (
+    select
+        *,
+        1 as span_hours,
+    from exported
+    semi join int_bill_sources using (account_id, billing_period, cost_source, export_name)
     union all by name
     select
         cost_line_id,
         usage_hour_at,
         24 as span_hours,
         'cost_explorer' as cost_source,
+        'AWS' as provider,
         billing_period,
         delivered_at,
         account_id,
@@ -66,8 +104,11 @@ with lines as (
         billed_cost_usd,
         effective_cost_usd,
         cast(null as decimal(38, 10)) as list_cost_usd,
+        false as is_shared_service,
+        false as is_unused,
+        false as is_upfront,
     from stg_cost_explorer_groups
-    anti join int_cur_exports using (account_id, billing_period)
+    anti join int_bill_sources using (account_id, billing_period)
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
@@ -75,7 +116,7 @@ kinds as (
     select
         lines.*,
         regexp_matches(lines.usage_type, '(^|[-:])(BoxUsage|SpotUsage|DedicatedUsage)(:|$)') as is_box_usage,
-        regexp_matches(lines.usage_type, '(^|[-:])Unused(Box|Ded)') as is_unused_reservation,
+        lines.is_unused or regexp_matches(lines.usage_type, '(^|[-:])Unused(Box|Ded)') as is_unused_reservation,
         regexp_matches(
             lines.usage_type,
             'EBS:|VolumeUsage|VolumeIOUsage|SnapshotUsage|DataTransfer|NatGateway|LoadBalancer|LCUUsage|VpcEndpoint'
@@ -83,6 +124,8 @@ kinds as (
         )
         or lines.product_code in ('AmazonEKS', 'AWSELB', 'AmazonVPC', 'AWSDataTransfer', 'AmazonEFS', 'AmazonFSx')
         or lines.product_code ilike '%Support%'
+        or lines.product_code ilike '%Kubernetes%'
+        or lines.is_shared_service
         or regexp_matches(lines.usage_type, '(^|-)Support') as is_shared,
         coalesce(t.device_count, 0) > 0 as is_accelerated_type,
         coalesce(t.chip, 'other') as chip,
@@ -95,8 +138,9 @@ classes as (
         *,
         case
             when
-                record_type in ('Credit', 'Refund', 'Tax', 'SavingsPlanNegation', 'SavingsPlanUpfrontFee', 'Rounding')
+                record_type in ('Credit', 'Refund', 'Tax', 'SavingsPlanNegation', 'SavingsPlanUpfrontFee', 'Rounding', 'Adjustment')
                 or record_type like '%Discount'
+                or is_upfront
                 then 'adjustment'
             when record_type in ('RIFee', 'SavingsPlanRecurringFee') or is_unused_reservation
                 then 'idle.reserved_unused'
@@ -121,6 +165,7 @@ select
     cost_source,
     billing_period,
     delivered_at,
+    provider,
     account_id,
     region,
     record_type,

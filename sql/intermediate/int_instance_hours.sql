@@ -9,8 +9,8 @@
 -- column: chip | chip of its devices
 -- column: device_count | accelerators of the instance
 -- column: is_spot | the inventory calls it a spot instance
--- column: capacity_ns | device-nanoseconds: billed instance time times devices; for an account without a CUR the time it existed, or was observed where no inventory knows it
--- column: capacity_source | cur, inventory or telemetry
+-- column: capacity_ns | device-nanoseconds: billed instance time times devices; for an account without an export the time it existed, or was observed where no inventory knows it
+-- column: capacity_source | cur, focus, inventory or telemetry
 -- check:  fail | capacity_ns >= 0 | capacity is never negative
 -- check:  warn | capacity_ns <= 3600000000000 * cast(device_count as bigint) | an instance billed for more than the hour: two bills for one hour?
 -- window: usage_hour_at
@@ -22,11 +22,12 @@ with billed as (
         max(account_id) as account_id,
         max(region) as region,
         max(instance_type) as instance_type,
+        max(cost_source) as capacity_source,
         greatest(sum(usage_ms), 0) as usage_ms,
     from int_cost_lines
     where
         line_class = 'accelerator'
-        and cost_source = 'cur'
+        and cost_source in ('cur', 'focus')
         and usage_hour_at >= $start_at
         and usage_hour_at < $end_at
     group by usage_hour_at, instance_id
@@ -49,7 +50,7 @@ lives as (
         and d.usage_date <= cast($end_at as date)
         and not exists (
             select 1
-            from int_cur_exports as p
+            from int_bill_sources as p
             where p.account_id = d.account_id and p.billing_period = cast(date_trunc('month', d.usage_date) as date)
         )
 ),
@@ -95,7 +96,7 @@ observed as (
     left join int_instances as i using (instance_id)
     left join payers as p
         on coalesce(i.instance_type, h.instance_type) = p.instance_type and cast(h.usage_hour_at as date) = p.usage_date
-    anti join int_cur_exports as c
+    anti join int_bill_sources as c
         on
             c.account_id = coalesce(i.account_id, p.account_id)
             and c.billing_period = cast(date_trunc('month', h.usage_hour_at) as date)
@@ -108,9 +109,7 @@ observed as (
 ),
 
 paid as (
-    select
-        *,
-        'cur' as capacity_source,
+    select *
     from billed
     union all by name
     -- what telemetry saw existed, also after the newest inventory

@@ -12,7 +12,7 @@
 -- column: instance_id | EC2 instance, '' where the line has none
 -- column: instance_type | EC2 instance type, '' where the line has none
 -- column: record_type | record type of the line
--- column: cost_source | cur or cost_explorer
+-- column: cost_source | cur, focus or cost_explorer
 -- column: billed_cost_usd | USD as invoiced
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: list_cost_usd | USD at public on-demand price; NULL where the line has none
@@ -75,7 +75,7 @@ parts as (
         cast(w.weight_ns as hugeint) as weight,
     from lines as l
     join weights as w using (instance_id, usage_hour_at)
-    where l.line_class = 'accelerator' and l.cost_source = 'cur'
+    where l.line_class = 'accelerator' and l.cost_source in ('cur', 'focus')
     union all by name
     select
         l.cost_line_id,

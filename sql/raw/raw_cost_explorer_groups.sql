@@ -10,6 +10,7 @@
 -- column: instance_type | INSTANCE_TYPE, '' when not grouped by it
 -- column: service | SERVICE, '' when not grouped by it
 -- column: unblended_cost | UnblendedCost
+-- column: blended_cost | BlendedCost, NULL when not asked for
 -- column: amortized_cost | AmortizedCost, NULL when not asked for
 -- column: net_amortized_cost | NetAmortizedCost, NULL when not asked for
 -- column: usage_quantity | UsageQuantity, NULL when not asked for
@@ -29,6 +30,7 @@ create table if not exists raw_cost_explorer_groups (
     instance_type varchar,
     service varchar,
     unblended_cost decimal(38, 10),
+    blended_cost decimal(38, 10),
     amortized_cost decimal(38, 10),
     net_amortized_cost decimal(38, 10),
     usage_quantity decimal(38, 10),

@@ -132,7 +132,7 @@ hour_costs as (
         sum(effective_cost_usd) as effective_cost_usd,
     from fct_cost_allocated_hourly
     where
-        cost_source = 'cur'
+        cost_source in ('cur', 'focus')
         and cost_class in ('workload', 'idle.unallocated', 'unattributed')
         and (usage_hour_at, instance_id) in (select (s.usage_hour_at, s.instance_id) from stretches as s)
         and instance_id <> ''

@@ -12,6 +12,7 @@
 -- column: instance_type | instance type named by the group or by its usage type, else ''
 -- column: usage_amount | UsageQuantity (hours for instances); NULL where not asked
 -- column: billed_cost_usd | UnblendedCost
+-- column: blended_cost_usd | BlendedCost; NULL where not asked
 -- column: effective_cost_usd | NetAmortizedCost where the payer has it, else AmortizedCost
 -- column: is_estimated | AWS still calls the day estimated
 -- check:  fail | billed_cost_usd is not null | a group without a cost cannot be conserved
@@ -56,6 +57,7 @@ select
     ) as instance_type,
     usage_quantity as usage_amount,
     unblended_cost as billed_cost_usd,
+    blended_cost as blended_cost_usd,
     coalesce(net_amortized_cost, amortized_cost, unblended_cost) as effective_cost_usd,
     estimated as is_estimated,
 from current_pull

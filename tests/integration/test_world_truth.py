@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.steps import Ingested
+from pipeline.world.focus import write_focus
+from pipeline.world.serve_truth import read_world
 from tests.integration.conftest import WriteWorld
 from tests.support import truth
 from tests.support.ledgers import Ledger
@@ -53,6 +55,34 @@ def assert_true(case: Case) -> None:
     assert cost_sources(case) == ["cur"]
     missed = truth.differences(case.ledger, case.world)
     assert not missed, truth.shown(missed)
+
+
+def with_focus(case: Case, version: str, folder: Path) -> Case:
+    """The same ledger after FOCUS exports of the same bill came instead of CUR, and are published."""
+    written = read_world(case.world.folder)
+    options = replace(written.options, focus=version)
+    for _ in write_focus(options, written.fleet, written.lines, folder):
+        pass
+    ingested = case.ingested + case.ledger.ingest(folder)
+    case.ledger.publish()
+    return replace(case, ingested=ingested)
+
+
+def assert_true_by_focus(case: Case) -> None:
+    """All effective money where CUR puts it; billed money too, but for covered usage, which FOCUS bills at 0."""
+    assert_clean(case)
+    assert cost_sources(case) == ["focus"]
+    assert truth.rows(case.ledger, truth.RECONCILIATION) == []
+    for mart, keys, name in (
+        ("mart_workload_cost_daily", truth.WORKLOAD_KEYS, "workload_cost_daily"),
+        ("fct_cost_allocated_hourly", truth.CLASS_KEYS, "cost_class_daily"),
+    ):
+        assert truth.rows(case.ledger, truth.EFFECTIVE, mart=mart, keys=keys, truth=case.world.truth(name)) == []
+    assert truth.rows(case.ledger, truth.BILLED_DAYS, truth=case.world.truth("bill_daily")) == []
+
+
+def explanations(case: Case) -> set[str]:
+    return {name for (name,) in truth.rows(case.ledger, "select distinct explanation from mart_reconciliation_daily")}
 
 
 def assert_conserved(case: Case) -> None:
@@ -104,6 +134,21 @@ class TestTwoDays:
     def test_every_row_of_every_mart_equals_the_truth(self, late: Case) -> None:
         assert_true(late)
 
+    def test_cur_and_cost_explorer_of_one_world_are_equal_in_every_row(self, late: Case) -> None:
+        assert explanations(late) == {"equal"}
+
+    def test_with_cost_explorer_alone_there_is_nothing_to_compare_it_with(self, early: Case) -> None:
+        assert explanations(early) == {"same source"}
+
+    def test_a_world_whose_only_bill_is_focus_is_allocated_as_with_cur(
+        self, early: Case, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        folder = tmp_path_factory.mktemp("focus")
+        shutil.copytree(early.ledger.home, folder / "ledger")
+        case = with_focus(replace(early, ledger=Ledger(folder / "ledger")), "1.2", folder / "exports")
+        assert_true_by_focus(case)
+        assert explanations(case) == {"equal", "commitment treatment"}
+
     def test_the_comparison_has_something_to_compare(self, late: Case) -> None:
         tables = ("mart_reconciliation_daily", "mart_workload_cost_daily", "fct_accelerator_usage_hourly")
         counts = {table: truth.rows(late.ledger, f"select count(*) from {table}")[0][0] for table in tables}
@@ -128,6 +173,16 @@ def test_a_week_of_each_seed_is_conserved_with_cost_explorer_alone_and_true_with
     print(f"seed {seed}, Cost Explorer alone: {distances(case)}")
     assert_true(with_cur(case))
     print(f"seed {seed}, CUR: every row true; findings {truth.rows(case.ledger, truth.FOUND)}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "version"), [(1, "1.0"), (2, "1.2"), (3, "1.0"), (4, "1.2")])
+def test_a_week_of_focus_of_either_version_is_allocated_as_with_cur(
+    seed: int, version: str, room: Path, no_settings: None
+) -> None:
+    case = with_focus(without_cur(write_world(room, seed=seed, days=DAYS), room), version, room / "exports")
+    assert_true_by_focus(case)
+    assert explanations(case) <= {"equal", "commitment treatment"}
 
 
 @pytest.mark.slow

@@ -35,6 +35,20 @@ COSTS = """
     where coalesce(abs(effective_usd - t.effective_cost_usd) > 1e-6, true)
         or coalesce(abs(billed_usd - t.billed_cost_usd) > 1e-6, true)
 """
+EFFECTIVE = """
+    with ours as (select {keys}, sum(effective_cost_usd) as usd from {mart} group by all)
+    select * from ours full join {truth} as t using ({keys})
+    where abs(coalesce(usd, 0) - coalesce(t.effective_cost_usd, 0)) > 1e-6
+"""
+BILLED_DAYS = """
+    with ours as (
+        select usage_date, account_id, sum(bill_usd) as usd
+        from mart_reconciliation_daily where basis = 'billed' group by all
+    ), theirs as (
+        select usage_date, account_id, sum(billed_cost_usd) as true_usd from {truth} group by all
+    )
+    select * from ours full join theirs using (usage_date, account_id) where usd is distinct from true_usd
+"""
 USAGE = """
     select * from fct_accelerator_usage_hourly as a full join {truth} as t
         using (usage_hour_at, accelerator_id, instance_id)

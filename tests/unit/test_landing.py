@@ -184,7 +184,7 @@ def test_a_restated_bill_touches_its_month_and_what_it_replaces(raw_conn: duckdb
     raw_conn.execute("delete from state_touched")
     land(raw_conn, [_bill("run-2", 3)], arrived_at=ARRIVED)
     end = START + timedelta(days=40, microseconds=1)
-    assert _touched(raw_conn) == [("raw_cur_lines", START, end)]
+    assert _touched(raw_conn) == [("raw_cur_lines", START, end), ("raw_cur_splits", START, end)]
 
 
 def test_windows_are_noted_once(raw_conn: duckdb.DuckDBPyConnection) -> None:

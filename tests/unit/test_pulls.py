@@ -23,16 +23,17 @@ NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 FIRST, LAST = datetime(2020, 1, 1), datetime(2030, 1, 1)  # noqa: DTZ001 (hypothesis adds the zone)
 
 
-def test_the_previous_month_is_pulled_while_it_still_moves() -> None:
-    assert bill_window(datetime(2026, 11, 5, tzinfo=UTC)) == (date(2026, 10, 1), date(2026, 11, 5))
-    assert bill_window(datetime(2026, 11, 18, tzinfo=UTC)) == (date(2026, 11, 1), date(2026, 11, 18))
+def test_thirty_five_days_are_pulled_again_and_the_whole_previous_month_while_it_still_moves() -> None:
+    assert bill_window(datetime(2026, 11, 10, tzinfo=UTC)) == (date(2026, 10, 1), date(2026, 11, 10))
+    assert bill_window(datetime(2026, 11, 18, tzinfo=UTC)) == (date(2026, 10, 14), date(2026, 11, 18))
+    assert bill_window(datetime(2026, 11, 1, tzinfo=UTC)) == (date(2026, 9, 27), date(2026, 11, 1))
 
 
 @given(st.datetimes(min_value=FIRST, max_value=LAST, timezones=st.just(UTC)))
-def test_a_bill_window_is_never_empty_and_starts_on_the_first(now: datetime) -> None:
+def test_a_bill_window_is_never_shorter_than_35_days_and_ends_today(now: datetime) -> None:
     start, end = bill_window(now)
-    assert start.day == 1
-    assert start < end <= now.date() + timedelta(days=1)
+    assert end == now.date()
+    assert timedelta(days=35) <= end - start <= timedelta(days=41)
 
 
 def test_aws_is_asked_before_the_warehouse_is_held_and_the_spend_is_told(
@@ -67,6 +68,38 @@ def test_an_unreachable_source_does_not_silence_the_others(
     assert "(nobody) could not be found; check AWS_PROFILE" in second
 
 
+def test_instances_are_pulled_where_wanted_and_their_failure_keeps_the_bill(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = ("111122223333", "444455556666")
+    values = settings.load(cost_explorer=True, cost_explorer_accounts=accounts, cost_explorer_resources=True)
+    asked: list[list[str]] = []
+
+    def bill(_: object, *, accounts: Sequence[str], now: datetime, **__: object) -> Iterator[ParsedDelivery]:
+        for account in accounts:
+            name = bill_name(*bill_window(now), account)
+            yield ParsedDelivery(DeliveryInfo("cost_explorer", name, name, now, False, now), iter(()))
+
+    def resources(_: object, *, accounts: Sequence[str], now: datetime, **__: object) -> Iterator[ParsedDelivery]:
+        asked.append(list(accounts))
+        if accounts:
+            start, end = pulls.cost_explorer_resources.resource_window(now)
+            name = pulls.cost_explorer_resources.pull_name(start, end, accounts[0])
+            yield ParsedDelivery(DeliveryInfo("cost_explorer", name, name, now, False, now), iter(()))
+            raise SourceError("Cost Explorer resources: not turned on")
+
+    monkeypatch.setattr(pulls.clients, "cost_explorer", lambda: None)
+    monkeypatch.setattr(pulls.cost_explorer, "fetch", bill)
+    monkeypatch.setattr(pulls.cost_explorer_resources, "fetch", resources)
+    first = pulls.pull_cost_explorer(values, NOW)
+    again = pulls.pull_cost_explorer(values, NOW + timedelta(hours=1))
+    assert (first.count("landed"), [one.words for one in first.unreachable]) == (
+        3,
+        ["Cost Explorer resources: not turned on"],
+    )
+    assert (again.count("landed"), asked) == (1, [list(accounts), [accounts[1]]])
+
+
 @pytest.mark.parametrize("answer", ["<html>sign in</html>", "{}"])
 def test_an_answer_that_is_not_aws_s_is_a_failing_source_and_no_traceback(
     home: Path, monkeypatch: pytest.MonkeyPatch, answer: str
@@ -77,7 +110,7 @@ def test_an_answer_that_is_not_aws_s_is_a_failing_source_and_no_traceback(
             monkeypatch.setenv(f"AWS_{name}", value)
         monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
         (lost,) = steps.ingest_costs(values, NOW).unreachable
-    assert lost.words.startswith("Cost Explorer: cost-explorer://all/2026-11-01/2026-11-18: ")
+    assert lost.words.startswith("Cost Explorer: cost-explorer://all/2026-10-14/2026-11-18: ")
     assert "check" in lost.words
 
 

@@ -59,6 +59,18 @@ def test_bootstrap_makes_every_raw_table_with_its_comments_and_runs_again_unnoti
         assert scalar(conn, "select count(*) from state_touched") == 1
 
 
+def test_a_raw_table_of_an_older_home_gets_its_new_columns_and_keeps_its_rows(tmp_path: Path) -> None:
+    with open_warehouse(tmp_path / "warehouse.duckdb") as conn:
+        bootstrap(conn)
+        conn.execute("insert into raw_cost_explorer_groups (account_id, unblended_cost) values ('1', 2)")
+        conn.execute("alter table raw_cost_explorer_groups drop column blended_cost")
+        bootstrap(conn)
+        rows = conn.execute("select account_id, unblended_cost, blended_cost from raw_cost_explorer_groups").fetchall()
+        assert [(account, int(cost), blended) for account, cost, blended in rows] == [("1", 2, None)]
+        kind = "select data_type from duckdb_columns() where column_name = 'blended_cost' and comment is not null"
+        assert scalar(conn, kind) == "DECIMAL(38,10)"
+
+
 def test_a_transaction_sees_all_that_it_inserted(tmp_path: Path) -> None:
     """DuckDB 2.0.0 shows none of these rows before the commit when it keeps the order of insertion."""
     with open_warehouse(tmp_path / "warehouse.duckdb", threads=2) as conn, transaction(conn):

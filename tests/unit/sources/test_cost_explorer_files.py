@@ -53,6 +53,7 @@ def test_a_group_keeps_its_exact_amounts(one_cost_page: dict[str, Any]) -> None:
             "instance_type": "",
             "service": "",
             "unblended_cost": Decimal("1320.9600000001"),
+            "blended_cost": None,
             "amortized_cost": Decimal("1320.9600000000"),
             "net_amortized_cost": None,
             "usage_quantity": Decimal("24.0000000000"),

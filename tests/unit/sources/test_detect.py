@@ -54,7 +54,7 @@ def _refusal(path: Path, content: bytes) -> str:
         (b'[{"InstanceId":"i-1","State":{}}]', "inventory"),
         (b'{"Request":{"Filter":{}},"ResultsByTime":[]}', "cost_explorer"),
         (b'{"dataFiles":["s3://b/data/x.parquet"]}', "cur"),
-        (b"identity_line_item_id,line_item_line_item_type\na,Usage\n", "cur_chunk"),
+        (b"identity_line_item_id,line_item_line_item_type\na,Usage\n", "export_chunk"),
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])

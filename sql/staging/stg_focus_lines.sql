@@ -1,0 +1,192 @@
+-- stg_focus_lines: the lines of the current FOCUS bill of every account, in the terms of the AWS bill, with their cost bases.
+-- grain:  cost_line_id
+-- column: cost_line_id | export, billing period, start and a fingerprint of the line; a repeated fingerprint gets its number
+-- column: usage_hour_at | UTC hour in which the charge starts
+-- column: usage_start_at | start of the charge
+-- column: usage_end_at | end of the charge, exclusive
+-- column: export_name | export that delivered it, 'files' for files without a Manifest
+-- column: billing_period | first day of the billing period
+-- column: delivered_at | when the supplier delivered this version
+-- column: focus_version | FOCUS version that the columns tell
+-- column: provider | cloud; AWS whatever the spelling
+-- column: account_id | sub account (AWS account, Azure subscription, Google project), else the billing account
+-- column: region | region, '' where the line has none
+-- column: record_type | the charge in the words of the AWS bill, from category, class, commitment and frequency
+-- column: charge_category | ChargeCategory as delivered
+-- column: product_code | AWS product code, else the service's name
+-- column: usage_type | AWS usage type or the other cloud's meter
+-- column: resource_id | resource, else the commitment, '' where the line has neither
+-- column: instance_type | EC2 instance type of an AWS usage type, '' elsewhere
+-- column: is_shared_service | storage or network of another cloud, whose usage types say nothing
+-- column: is_unused_reservation | a capacity reservation that nothing ran in
+-- column: is_upfront | a commitment paid once, whose effective cost the format spreads over its use
+-- column: usage_amount | hours where the line is metered in hours, else the quantity in its own unit
+-- column: billed_cost_usd | BilledCost
+-- column: effective_cost_usd | EffectiveCost
+-- column: list_cost_usd | ListCost; NULL where the line has none
+-- check:  fail | usage_end_at is null or usage_end_at >= usage_start_at | a charge cannot end before it starts
+-- check:  fail | billed_cost_usd is not null and effective_cost_usd is not null | a line without a cost cannot be conserved
+-- check:  warn | not is_upfront or effective_cost_usd = 0 | a commitment paid upfront has effective cost 0 in FOCUS; here it is booked twice, at purchase and in use
+-- check:  fail | query: select export_name, billing_period, reject_count from raw_deliveries where source = 'focus' qualify reject_count > 0 and execution_id = first_value(execution_id) over (partition by export_name, billing_period order by delivered_at desc, execution_id desc) and row_number() over (partition by export_name, coalesce(cast(billing_period as varchar), object) order by delivered_at desc, delivery_id desc) = 1 | lines of a current bill could not be read (see raw_rejects): their money is missing until it is delivered again, whole, under the same name
+-- check:  warn | query: select l.billing_account_id, l.sub_account_id, cast(l.charge_start_at as date) as usage_date, count(distinct d.export_name) as file_sets from raw_focus_lines as l join raw_deliveries as d using (delivery_id) where d.billing_period is null group by l.billing_account_id, l.sub_account_id, usage_date having count(distinct d.export_name) > 1 | several sets of files hold this account and day; only the newest speaks: put parts of one bill under one name with shard numbers (-00001, -00002)
+-- window: usage_hour_at
+
+with deliveries as (
+    select
+        delivery_id,
+        export_name,
+        billing_period,
+        execution_id,
+        object,
+        delivered_at,
+    from raw_deliveries
+    where source = 'focus'
+    -- of an export with a Manifest the newest delivery of the month speaks
+    qualify
+        billing_period is null
+        or row_number() over (
+            partition by export_name, billing_period
+            order by delivered_at desc, delivery_id desc
+        ) = 1
+),
+
+found as (
+    select
+        l.*,
+        case when d.billing_period is null then 'files' else d.export_name end as export_name,
+        d.billing_period is null as is_loose,
+        d.execution_id,
+        d.object,
+        d.delivered_at,
+        cast(l.charge_start_at as date) as charge_date,
+        coalesce(nullif(l.sub_account_id, ''), l.billing_account_id) as account_id,
+    from raw_focus_lines as l
+    join deliveries as d using (delivery_id)
+    where l.charge_start_at >= date_trunc('day', $start_at) and l.charge_start_at < date_trunc('day', $end_at) + interval 1 day
+),
+
+-- without a Manifest the newest set of files (one name but for shard numbers) speaks for each account-day it holds
+loose as (
+    select distinct
+        billing_account_id,
+        account_id,
+        charge_date,
+        execution_id,
+        object,
+        delivered_at,
+        delivery_id,
+    from found
+    where is_loose
+),
+
+speaking as (
+    select
+        billing_account_id,
+        account_id,
+        charge_date,
+        delivery_id,
+    from loose
+    qualify
+        execution_id = first_value(execution_id)
+            over (
+                partition by billing_account_id, account_id, charge_date
+                order by delivered_at desc, execution_id desc
+            )
+        -- shards of one set are written within minutes; an older run of the set is replaced whole
+        and delivered_at >= max(delivered_at) over (
+            partition by billing_account_id, account_id, charge_date, execution_id
+        ) - interval 1 hour
+        and row_number() over (
+            partition by billing_account_id, account_id, charge_date, execution_id, object
+            order by delivered_at desc, delivery_id desc
+        ) = 1
+),
+
+lines as (
+    select * from found
+    where
+        charge_start_at >= $start_at
+        and charge_start_at < $end_at
+        and (
+            not is_loose
+            or (billing_account_id, account_id, charge_date, delivery_id) in (
+                select (s.billing_account_id, s.account_id, s.charge_date, s.delivery_id) from speaking as s
+            )
+        )
+),
+
+described as (
+    select
+        *,
+        lower(provider) in ('aws', 'amazon web services') as is_aws,
+        commitment_discount_category = 'Spend' as is_spend,
+        charge_category = 'Purchase' and commitment_discount_id <> '' and charge_frequency = 'One-Time' as is_upfront,
+        concat_ws(
+            '/',
+            export_name,
+            strftime(billing_period, '%Y-%m'),
+            strftime(charge_start_at, '%Y%m%dT%H%M%SZ'),
+            md5(concat_ws(
+                '|', account_id, charge_end_at, charge_category, charge_class, charge_frequency, pricing_category,
+                commitment_discount_id, commitment_discount_status, service_name, region, resource_id, sku_id,
+                sku_price_id, sku_meter, operation, charge_description, pricing_quantity, billed_cost, effective_cost,
+                list_cost, invoice_id, tags
+            ))[:16]
+        ) as line_key,
+    from lines
+),
+
+numbered as (
+    select
+        *,
+        row_number() over (partition by line_key order by delivery_id, line_number) as occurrence,
+    from described
+)
+
+select
+    case when occurrence = 1 then line_key else line_key || '#' || occurrence end as cost_line_id,
+    date_trunc('hour', charge_start_at) as usage_hour_at,
+    charge_start_at as usage_start_at,
+    charge_end_at as usage_end_at,
+    export_name,
+    billing_period,
+    delivered_at,
+    focus_version,
+    case when is_aws then 'AWS' else provider end as provider,
+    account_id,
+    region,
+    case
+        when charge_category in ('Tax', 'Credit') then charge_category
+        when charge_category = 'Adjustment' then 'Adjustment'
+        when charge_class = 'Correction' then 'Refund'
+        when charge_category = 'Usage' and commitment_discount_status = 'Used'
+            then case when is_spend then 'SavingsPlanCoveredUsage' else 'DiscountedUsage' end
+        when charge_category = 'Usage' and commitment_discount_status = 'Unused'
+            then case when is_spend then 'SavingsPlanRecurringFee' else 'RIFee' end
+        when charge_category = 'Usage' then 'Usage'
+        when is_upfront and is_spend then 'SavingsPlanUpfrontFee'
+        when commitment_discount_id <> '' and charge_frequency = 'Recurring'
+            then case when is_spend then 'SavingsPlanRecurringFee' else 'RIFee' end
+        else 'Fee'
+    end as record_type,
+    charge_category,
+    case when service_code <> '' then service_code else service_name end as product_code,
+    sku_meter as usage_type,
+    coalesce(nullif(resource_id, ''), commitment_discount_id) as resource_id,
+    case
+        when is_aws
+            then regexp_extract(sku_meter, '(?:Usage|UnusedBox|UnusedDed):([a-z0-9-]+\.[a-z0-9-]+)', 1)
+        else ''
+    end as instance_type,
+    not is_aws and service_category in ('Storage', 'Networking') as is_shared_service,
+    charge_category = 'Usage' and capacity_reservation_status = 'Unused' as is_unused_reservation,
+    is_upfront,
+    case
+        when consumed_unit ilike 'h%r%s%' then consumed_quantity
+        when pricing_unit ilike 'h%r%s%' then pricing_quantity
+        else coalesce(consumed_quantity, pricing_quantity)
+    end as usage_amount,
+    billed_cost as billed_cost_usd,
+    effective_cost as effective_cost_usd,
+    list_cost as list_cost_usd,
+from numbered
