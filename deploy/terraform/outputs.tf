@@ -4,6 +4,10 @@ output "settings" {
     CHIPLEDGER_INBOX   = join(",", concat([for prefix in values(local.arrivals) : "s3://${var.bucket}/${prefix}"], [for bucket in var.other_buckets : "s3://${bucket}/"]))
     CHIPLEDGER_QUEUES  = aws_sqs_queue.events.url
     CHIPLEDGER_REGIONS = var.region
+
+    CHIPLEDGER_INVENTORY_REGIONS = var.region
+    CHIPLEDGER_INVENTORY_ROLES   = join(",", [for account in var.linked_accounts : "arn:${local.partition}:iam::${account}:role/${var.reader_role}"])
+
     AWS_DEFAULT_REGION = var.region
   }
 }

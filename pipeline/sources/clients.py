@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.parsers import ResponseParserError
@@ -47,7 +48,7 @@ def assume_role(role_arn: str, region: str) -> dict[str, str]:
     """Credentials of another account's role, for an hour; raises SourceError saying what to mend."""
     client = _client("sts", region)
     answer = call(
-        lambda: client.assume_role(RoleArn=role_arn, RoleSessionName=ROLE_SESSION),
+        lambda: sts_answer(partial(client.assume_role, RoleArn=role_arn, RoleSessionName=ROLE_SESSION)),
         permission=f"sts:AssumeRole on {role_arn}",
         place=f"AWS role {role_arn}",
         holding="Credentials",
