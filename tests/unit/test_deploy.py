@@ -75,7 +75,7 @@ def test_terraform_itself_reads_the_files() -> None:
 
 
 def test_the_cost_export_holds_exactly_the_columns_that_are_read() -> None:
-    """To mend it, write sorted({*USED, *SPLIT_COLUMNS}) of pipeline/sources/cur_*.py into deploy/terraform/reads.json."""
+    """To mend it, write sorted({*USED, *SPLIT_COLUMNS}) into deploy/terraform/reads.json."""
     assert READS["cur_columns"] == sorted({*USED, *SPLIT_COLUMNS})
     assert set(REQUIRED) <= set(READS["cur_columns"])
     assert all(re.fullmatch("[a-z][a-z0-9_]+", column) for column in READS["cur_columns"])
