@@ -232,10 +232,11 @@ def main() -> int:
         amounts = f"{one['points']:>12,.0f}{one['rows']:>12,.0f}{one['cpu']:>8.2f}{rate:>14,.0f}"
         print(f"{name:<40}{amounts}{one['peak_mib']:>10.0f}{ratio:>9.1f}")
     parsed = base / (used["parse"]["cpu"] / used["parse"]["rows"])
-    slowest = min(used[what]["points"] / used[what]["cpu"] for what in ("first", "hourly"))
+    hourly = used["hourly"]["points"] / used["hourly"]["cpu"]
     peak = max(one["peak_mib"] for one in used.values())
-    missed = parsed < NEEDED_RATIO or slowest < NEEDED_RATE or peak > NEEDED_PEAK_MIB
-    print(f"bars: ≥ {NEEDED_RATE:,.0f} per CPU-s, ≥ {NEEDED_RATIO:.0f} x, ≤ 1 GiB: {'missed' if missed else 'met'}")
+    missed = parsed < NEEDED_RATIO or hourly < NEEDED_RATE or peak > NEEDED_PEAK_MIB
+    needed = f"hourly pull ≥ {NEEDED_RATE:,.0f} points per CPU-s, to Arrow ≥ {NEEDED_RATIO:.0f} x boto3, peak ≤ 1 GiB"
+    print(f"bars: {needed}: {'missed' if missed else 'met'}")
     return int(missed)
 
 

@@ -16,7 +16,7 @@ from pipeline.own_spend import ASKED, FAILED, LEFT_OUT, LIST_METRICS, READ_METRI
 from pipeline.series_catalogue import Place
 from pipeline.settings import Settings
 from pipeline.sources import clients, cloudwatch, cloudwatch_plan
-from pipeline.sources.aws_calls import ApiSpend, wait
+from pipeline.sources.aws_calls import ApiSpend, retried, wait
 from pipeline.sources.base import ParsedDelivery
 from pipeline.sources.cloudwatch_plan import LISTED_AFTER_END, Plan
 from pipeline.sources.cloudwatch_series import RULES, find_series
@@ -154,7 +154,7 @@ def pull_region(settings: Settings, region: str, now: datetime) -> Ingested:
     """What one region gave, until it failed."""
     source, name = "cloudwatch", f"CloudWatch {region}"
     try:
-        place = Place(clients.account_id(region), region)
+        place = Place(retried(lambda: clients.account_id(region), wait), region)
         pull = MetricPull(settings, place, Wire(clients.cloudwatch(region), wait), now)
     except SourceError as error:
         return Ingested((unreachable(name, source, error),))

@@ -66,7 +66,9 @@ class Wire:
     def _page(self, operation: str, body: Mapping[str, Any], place: str) -> dict[str, Any]:
         with self._hooked(operation, orjson.dumps(body)):
             answer = call(self._operation(operation), permission=PERMISSION[operation], place=place)
-        page = answer.get(PAGE)
+        if PAGE not in answer:
+            raise Unanswered(f"{place}: the answer is cut off, or no JSON; check network and AWS_ENDPOINT_URL")
+        page = answer[PAGE]
         if not isinstance(page, dict) or not isinstance(page.get(HOLDING[operation]), list):
             raise SourceError(f"{place}: the answer holds no {HOLDING[operation]}; check AWS_ENDPOINT_URL")
         return page
@@ -102,7 +104,7 @@ def _write_body(content: bytes, params: dict[str, Any], **_: Any) -> None:
 
 
 def _read_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Decode a good answer and leave boto3 an empty one; what is no JSON stays for boto3 to complain about."""
+    """Decode a good answer and leave boto3 an empty one; boto3 passes over what is no JSON, so that no page is left."""
     if response_dict["status_code"] >= HTTP_ERROR:
         return
     try:
