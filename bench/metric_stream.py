@@ -152,10 +152,10 @@ def main() -> int:
             loop, ours = measure("orjson loop", path), measure("chipledger", path)
             assert ours["found"] == loop["found"], f"{ours['found']} rows are not {loop['found']}"
             ratio = loop["cpu"] / ours["cpu"]
-            missed |= mix == "delivered" and ratio < NEEDED_RATIO
+            missed |= ratio < NEEDED_RATIO
             rates = [lines / used["cpu"] / 1000 for used in (loop, ours)]
             print(f"{path.name:<20}{lines:>9,}{ours['found']:>9,}{rates[0]:>10.0f}{rates[1]:>10.0f}{ratio:>8.1f}")
-    print(f"bar: ≥ {NEEDED_RATIO} times the loop on a stream as delivered: {'missed' if missed else 'met'}")
+    print(f"bar: ≥ {NEEDED_RATIO} times the loop, on every stream: {'missed' if missed else 'met'}")
     return int(missed)
 
 

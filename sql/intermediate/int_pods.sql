@@ -1,4 +1,4 @@
--- int_pods: what is known of each pod name on each instance: owning workload and labels, from its newest life.
+-- int_pods: what is known of each pod name on each instance: owning workload and labels, from its newest life; a pod listing speaks before log events.
 -- grain:  instance_id, namespace, pod
 -- column: instance_id | EC2 instance, '' where the node's host is unknown
 -- column: namespace | Kubernetes namespace
@@ -6,7 +6,7 @@
 -- column: controller_kind | kind of the owning workload in lower case; '' without controller
 -- column: controller_name | name of the owning workload; '' without controller
 -- column: labels | JSON object of the pod's labels
--- column: valid_from_at | when the first pod of that name was created
+-- column: valid_from_at | when the first pod of that name was created, or the hour in which log events first name it
 -- check:  fail | pod <> '' | a pod has a name
 
 with placed as (
@@ -16,15 +16,41 @@ with placed as (
     from stg_pods as p
     left join int_hosts as h
         on p.node_name = h.hostname and p.created_at >= h.valid_from_at and p.created_at < h.valid_until_at
+),
+
+told as (
+    select
+        placed_id,
+        namespace,
+        pod,
+        created_at,
+        node_key,
+        owner_kind,
+        owner_name,
+        labels,
+        true as is_listed,
+    from placed
+    union all
+    select
+        instance_id as placed_id,
+        namespace,
+        pod_name as pod,
+        usage_hour_at as created_at,
+        instance_id as node_key,
+        owner_kind,
+        owner_name,
+        labels,
+        false as is_listed,
+    from int_emf_pods
 )
 
 select
     placed_id as instance_id,
     namespace,
     pod,
-    arg_max(owner_kind, (created_at, node_key)) as controller_kind,
-    arg_max(owner_name, (created_at, node_key)) as controller_name,
-    arg_max(labels, (created_at, node_key)) as labels,
+    arg_max(owner_kind, (is_listed, created_at, node_key)) as controller_kind,
+    arg_max(owner_name, (is_listed, created_at, node_key)) as controller_name,
+    arg_max(labels, (is_listed, created_at, node_key)) as labels,
     min(created_at) as valid_from_at,
-from placed
+from told
 group by placed_id, namespace, pod
