@@ -19,7 +19,7 @@ FAULTS = {
     "forbidden:cloudwatch:GetMetricData": ("allow cloudwatch:GetMetricData to this identity",),
     "forbidden:ce:GetCostAndUsage": ("allow ce:GetCostAndUsage to this identity",),
     "forbidden": ("allow cloudwatch:ListMetrics to this identity", "allow ce:GetCostAndUsage to this identity"),
-    "wrong_credentials": ("the credentials are wrong",),
+    "wrong_credentials": ("wrong credentials, or a region",),
     "expired_token": ("the credentials are wrong or have expired",),
     "skewed_signature": ("the clock of this machine is wrong: set it",),
 }

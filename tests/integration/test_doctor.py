@@ -96,7 +96,7 @@ def test_wrong_credentials_are_told_once(world: World, doctor: Doctor, monkeypat
 
     failed = [what for status, what in about_aws(findings) if status == "fail"]
     assert (code, len(failed)) == (1, 1)
-    assert "the credentials are wrong" in failed[0]
+    assert "wrong credentials, or a region" in failed[0]
 
 
 def test_a_bucket_is_listed_and_its_newest_object_read(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,9 +89,9 @@ def clean(
     return found
 
 
-# The client gives a region up at the first bare 429 or message on a whole answer; it has to ask again within the pass.
-IMPATIENT = pytest.mark.xfail(strict=True, reason="a region's pull ends at the first 429 or message on a whole answer")
-UNMENDED = {"http_429", "partial", "all"}
+# The client gives a region up at a message on a whole answer; it has to ask again within the pass.
+IMPATIENT = pytest.mark.xfail(strict=True, reason="a region's pull ends at a message on a whole answer")
+UNMENDED = {"partial", "all"}
 
 
 @pytest.mark.parametrize(
