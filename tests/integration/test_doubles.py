@@ -140,7 +140,7 @@ def test_cloudwatch_tells_what_neuron_monitor_tells(world: World, serving_rows: 
     found = {
         (row["metric_name"], row["neuron_core"], row["sample_at"]): row["value"]
         for row in serving_rows
-        if row["instance_id"] == node.instance_id
+        if row["instance_id"] == node.instance_id and row["neuron_core"]
     }
 
     assert len(reported) > 500

@@ -120,7 +120,10 @@ class TestOneDay:
 
     def test_there_is_something_to_compare(self, expected: Expected) -> None:
         parts = ("dim_", "fct_", "mart_")
-        assert all(len(content) > 400 for name, content in expected.exports.items() if name.startswith(parts))
+        marts = {name: content for name, content in expected.exports.items() if name.startswith(parts)}
+        assert b"\n" not in marts.pop("mart_own_spend_daily.csv").strip()  # these files came without a request
+        marts.pop("mart_own_spend_daily.parquet")
+        assert [name for name, content in marts.items() if len(content) <= 400] == []
         assert b"idle_while_paid" in expected.exports["mart_anomalies.csv"]
 
     @pytest.mark.parametrize("order", EVERY_ORDER)
