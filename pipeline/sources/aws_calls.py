@@ -162,9 +162,13 @@ def retried(operation: Callable[[], Answer], sleep: Callable[[float], None]) -> 
 
 
 def _may_pass(error: ClientError) -> bool:
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status = _status(error)
     code = error_code(error)
     return code in THROTTLED | UNAVAILABLE | VOID_TOKEN or status >= SERVER_ERROR or status == TOO_MANY
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _advice(error: ClientError, permission: str) -> str:
@@ -181,8 +185,8 @@ def _advice(error: ClientError, permission: str) -> str:
         return f"allow {permission} to this identity, then run again"
     if code in WRONG_CREDENTIALS:
         return "the credentials are wrong or have expired: renew them, then run again"
-    if code in THROTTLED:
+    if code in THROTTLED or _status(error) == TOO_MANY:
         return f"AWS throttles {permission}: run again in some minutes, or ask for a shorter window"
-    if code in UNAVAILABLE:
+    if code in UNAVAILABLE or _status(error) >= SERVER_ERROR:
         return "AWS cannot answer now: run again later"
     return "AWS refuses the request itself: report it with this line"

@@ -6,7 +6,7 @@ series would keep a core busy for a minute an hour. Refusals (HTTP 300 and above
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -44,24 +44,28 @@ class Wire:
     def pages(self, operation: str, body: Mapping[str, Any], place: str) -> Iterator[dict[str, Any]]:
         """The pages of one answer, decoded; timestamps are epoch seconds. `place` names the question in errors.
 
-        A page that is throttled, cut off or unreadable is asked again, some times; then, and where a page token comes
-        twice, Unanswered. Refusals that asking again cannot mend raise SourceError at once.
+        A page that is throttled, cut off, unreadable or names a page token that came before is asked again, some times;
+        then Unanswered. Refusals that asking again cannot mend raise SourceError at once.
         """
         token, seen = "", set[str]()
         for _ in range(MAX_PAGES):
-            page = retried(partial(self._page, operation, {**body, **_next(token)}, place), self._sleep)
+            page = retried(partial(self._new_page, operation, {**body, **_next(token)}, place, seen), self._sleep)
             yield page
             token = page.get("NextToken") or ""
             if not token:
                 return
-            if token in seen:
-                raise Unanswered(f"{place}: CloudWatch sent the same page token twice; run again later")
             seen.add(token)
         raise SourceError(f"{place}: more than {MAX_PAGES:,} pages in one answer; ask for a shorter window")
 
     def wait(self, seconds: float) -> None:
         """Sleep."""
         self._sleep(seconds)
+
+    def _new_page(self, operation: str, body: Mapping[str, Any], place: str, seen: Set[str]) -> dict[str, Any]:
+        page = self._page(operation, body, place)
+        if page.get("NextToken") in seen:
+            raise Unanswered(f"{place}: CloudWatch sent the same page token twice; run again later")
+        return page
 
     def _page(self, operation: str, body: Mapping[str, Any], place: str) -> dict[str, Any]:
         with self._hooked(operation, orjson.dumps(body)):
