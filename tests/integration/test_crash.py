@@ -25,7 +25,7 @@ from tests.support.worlds import trimmed
 
 ROOT = Path(__file__).resolve().parents[2]
 RANDOM_KILLS, AIRFLOW_KILLS = 50, 5
-FAST = {"build.before_commit", "publish.before_parquet_rename@5"}
+FAST = {"build.before_commit"}
 
 # Passed once per batch, object or file: more than their first passing is worth a death.
 REPEATED = {

@@ -25,6 +25,7 @@ SETTLED = END_AT + timedelta(days=5)
 SAMPLES = ["throttle", "http_429", "http_5xx", "truncated_body", "partial", "internal_error", "split_tokens"]
 SAMPLES += ["repeated_token", "late", "clock_skew"]
 BILLS = ["throttle", "http_429", "http_5xx", "truncated_body", "split_tokens", "repeated_token", "data_unavailable"]
+FAST_BILLS = {"restated", "truncated_body"}
 BILLS += ["bill_expired", "restated", "clock_skew"]
 DENIED = ["forbidden", "wrong_credentials", "expired_token", "skewed_signature"]
 BENT = ["first_runtime_memory", "synthetic_zeros"]
@@ -104,7 +105,9 @@ def clean_bills(world: World, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield bills(world, tmp_path_factory.mktemp("clean"), patch)
 
 
-@pytest.mark.parametrize("fault", BILLS)
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=[] if name in FAST_BILLS else pytest.mark.slow) for name in BILLS]
+)
 def test_a_fault_of_cost_explorer_leaves_no_trace_in_the_bill(
     world: World, tmp_path: Path, clean_bills: Rows, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:

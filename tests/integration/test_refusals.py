@@ -209,7 +209,12 @@ API_REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("case", API_REFUSALS)
+SITS_OUT_RETRIES = {"not AWS"}
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=pytest.mark.slow if name in SITS_OUT_RETRIES else ()) for name in API_REFUSALS]
+)
 def test_an_api_that_refuses_is_one_sentence_and_other_sources_land(
     case: str, aws: Wall, home: Path, folder: Path
 ) -> None:
