@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipeline.sources.cur import billing_month
 from pipeline.staged import Staged, TableRows, registered
+from pipeline.warehouse import existing_tables
 from pipeline.windows import HOUR, Window, floor_hour, merge, whole_days, whole_hours
 
 # What tells one series of samples from another, per table whose samples stand for the gap before them.
@@ -57,6 +58,8 @@ class Touched:
         for staged in tables:
             for window in _reached(conn, staged):
                 self.add(staged.name, window)
+            for window in _beginnings(conn, staged):
+                self.add(staged.name, window)
             keys = SERIES_KEYS.get(staged.name)
             if keys is None:
                 continue
@@ -102,6 +105,21 @@ def _reached(conn: duckdb.DuckDBPyConnection, staged: TableRows) -> list[Window]
         whole_hours(Window(first_at, last_at + (periods * period_ms + 1) * timedelta(milliseconds=1)))
         for first_at, last_at, period_ms in found
     ]
+
+
+def _beginnings(conn: duckdb.DuckDBPyConnection, staged: TableRows) -> list[Window]:
+    """The hours in which accelerators begin after rows out of order: they may only have returned then.
+
+    Whatever source and host name told of them first.
+    """
+    if staged.name not in {*SERIES_KEYS, *REACH} or "int_accelerator_places" not in existing_tables(conn):
+        return []
+    with registered(conn, "landing_rows", staged.rows):
+        found = conn.execute(
+            "select distinct hour from (select min(seen_hour_at) as hour from int_accelerator_places "
+            "group by accelerator_id, instance_id) where hour > (select min(sample_at) from landing_rows) order by hour"
+        ).fetchall()
+    return [Window(floor_hour(hour), floor_hour(hour) + HOUR) for (hour,) in found]
 
 
 def _next_samples(conn: duckdb.DuckDBPyConnection, table: str, keys: tuple[str, ...]) -> list[datetime]:

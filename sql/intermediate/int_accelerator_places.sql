@@ -139,18 +139,19 @@ neuron_places as (
 -- GPUs of Container Insights, in hours in which no exporter speaks of their instance
 insights_places as (
     select
-        make_timestamptz(epoch_ms(sample_at) // 3600000 * 3600000000) as seen_hour_at,
+        make_timestamptz((epoch_ms(sample_at) - 1) // 3600000 * 3600000000) as seen_hour_at,
         label_key,
         source,
         instance_id,
+        node_name,
         device_name,
         instance_type,
         region,
         min(sample_at) as first_at,
         max(sample_at) as last_at,
     from stg_cloudwatch_gpus
-    where sample_at >= $start_at and sample_at < $end_at
-    group by seen_hour_at, label_key, source, instance_id, device_name, instance_type, region
+    where sample_at > $start_at and sample_at <= $end_at
+    group by seen_hour_at, label_key, source, instance_id, node_name, device_name, instance_type, region
 ),
 
 named_places as (
@@ -236,8 +237,10 @@ named_places as (
         false as is_time_guessed,
         first_at,
         last_at,
-    from insights_places
-    anti join gpu_places using (seen_hour_at, instance_id)
+    from insights_places as p
+    -- an exporter whose host no inventory knows is told by the node's name
+    anti join gpu_places as g
+        on p.seen_hour_at = g.seen_hour_at and (p.instance_id = g.instance_id or p.node_name = g.hostname)
 ),
 
 -- a second exporter under a name that says nothing (localhost) shows a GPU whose instance another one knows in that hour

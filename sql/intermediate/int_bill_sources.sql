@@ -5,7 +5,7 @@
 -- column: cost_source | cur or focus
 -- column: export_name | export that speaks: of CUR, else of the newest FOCUS version, the first by name of those still delivered, files without a Manifest last
 -- column: other_exports | exports that hold the same account and period and stay silent, '' for none
--- column: valid_from_at | start of the billing period
+-- column: valid_from_at | start of the billing period, or of the first line billed in it: corrections reach back
 -- check:  fail | export_name <> '' | an export has a name
 -- check:  warn | other_exports = '' | several exports hold this account and period; the named one speaks, the others are left out
 
@@ -17,6 +17,7 @@ with exports as (
         'cur' as cost_source,
         '' as focus_version,
         max(delivered_at) as delivered_at,
+        min(usage_hour_at) as first_hour_at,
     from stg_cur_lines
     group by account_id, billing_period, export_name
     union all
@@ -27,6 +28,7 @@ with exports as (
         'focus' as cost_source,
         max(focus_version) as focus_version,
         max(delivered_at) as delivered_at,
+        min(usage_hour_at) as first_hour_at,
     from stg_focus_lines
     group by account_id, billing_period, export_name
 ),
@@ -56,6 +58,6 @@ select
     min(cost_source) filter (where rank = 1) as cost_source,
     min(export_name) filter (where rank = 1) as export_name,
     coalesce(string_agg(export_name, ', ' order by export_name) filter (where rank > 1), '') as other_exports,
-    cast(billing_period as timestamptz) as valid_from_at,
+    least(cast(billing_period as timestamptz), min(first_hour_at)) as valid_from_at,
 from ranked
 group by account_id, billing_period

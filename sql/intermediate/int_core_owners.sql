@@ -41,7 +41,7 @@ owners as (
         device_index,
         core_index,
         unnest(owner_ids) as owner_id,
-        coalesce(busy_ppm, 0) as core_busy_ppm,
+        busy_ppm as core_busy_ppm,
     from int_exporter_cores
     where sample_at >= $start_at and sample_at < $end_at
     union all

@@ -42,6 +42,30 @@ told as (
         labels,
         false as is_listed,
     from int_emf_pods
+),
+
+-- a name names its owner in every hour, also before its newest life or the first log event: these hours change too
+held as (
+    select
+        instance_id as placed_id,
+        split_part(owner_id, chr(31), 2) as namespace,
+        split_part(owner_id, chr(31), 3) as pod,
+        min(usage_hour_at) as first_hour_at,
+    from (
+        select
+            instance_id,
+            owner_id,
+            usage_hour_at,
+        from int_holdings
+        union all
+        select
+            instance_id,
+            owner_id,
+            usage_hour_at,
+        from int_work_unit_hours
+    )
+    where split_part(owner_id, chr(31), 1) = 'pod'
+    group by instance_id, split_part(owner_id, chr(31), 2), split_part(owner_id, chr(31), 3)
 )
 
 select
@@ -51,6 +75,7 @@ select
     arg_max(owner_kind, (is_listed, created_at, node_key)) as controller_kind,
     arg_max(owner_name, (is_listed, created_at, node_key)) as controller_name,
     arg_max(labels, (is_listed, created_at, node_key)) as labels,
-    min(created_at) as valid_from_at,
+    least(min(created_at), min(first_hour_at)) as valid_from_at,
 from told
+left join held using (placed_id, namespace, pod)
 group by placed_id, namespace, pod

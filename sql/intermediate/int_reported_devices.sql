@@ -67,7 +67,7 @@ devices as (
         max(region) as region,
         max(cadence_ms) as cadence_ms,
         max(logical_core_count) as logical_core_count,
-        sum(busy_ppm) // max(logical_core_count) as busy_ppm,
+        case when count(busy_ppm) = count(*) then sum(busy_ppm) // max(logical_core_count) end as busy_ppm,
         sum(memory_used_bytes) as memory_used_bytes,
         min(first_owner_id) as first_owner_id,
         max(last_owner_id) as last_owner_id,

@@ -52,7 +52,11 @@ select
     o.sample_at,
     o.owner_id,
     cast(sum(720720 // c.logical_core_count // o.owner_count) as bigint) as share_units,
-    cast(sum(o.core_busy_ppm * (720720 // c.logical_core_count // o.owner_count)) as bigint) as owner_busy_units,
+    -- the work of one core unknown: the owner's work is unknown
+    case
+        when count(o.core_busy_ppm) = count(*)
+            then cast(sum(o.core_busy_ppm * (720720 // c.logical_core_count // o.owner_count)) as bigint)
+    end as owner_busy_units,
 from int_core_owners as o
 join reported_shared as c using (source, instance_id, device_index, sample_at)
 where o.sample_at >= $start_at and o.sample_at < $end_at

@@ -38,8 +38,25 @@ with newest as (
     qualify row_number() over (
         partition by
             s.account_id, s.region, s.cluster, s.instance_id, s.gpu_device, s.metric_name, s.sample_at
-        order by d.observed_at desc, s.period_ms, delivery_id desc
+        order by s.period_ms, d.observed_at desc, delivery_id desc
     ) = 1
+),
+
+-- CloudWatch keeps old points coarser: where the finer ones are known they speak
+finest as (
+    select c.*
+    from newest as c
+    anti join newest as f
+        on
+            c.account_id = f.account_id
+            and c.region = f.region
+            and c.cluster = f.cluster
+            and c.instance_id = f.instance_id
+            and c.gpu_device = f.gpu_device
+            and c.metric_name = f.metric_name
+            and c.period_ms > f.period_ms
+            and c.sample_at <= f.sample_at
+            and c.period_end_at > f.sample_at
 ),
 
 measures as (
@@ -53,7 +70,7 @@ measures as (
         case when metric_name = 'node_gpu_memory_used' and value between 0 and 1e15 then value end as memory_used,
         case when metric_name = 'node_gpu_power_draw' and value between 0 and 1e5 then value * 1000 end as power,
         case when metric_name = 'node_gpu_temperature' and value between -50 and 200 then value end as temperature,
-    from newest
+    from finest
     where period_end_at >= $start_at and period_end_at < $end_at
 ),
 
@@ -81,5 +98,5 @@ gpus as (
 
 select
     *,
-    hash(epoch_ms(sample_at) // 3600000, source, instance_id, device_name, instance_type, region) as label_key,
+    hash((epoch_ms(sample_at) - 1) // 3600000, source, instance_id, device_name, instance_type, region) as label_key,
 from gpus

@@ -70,6 +70,7 @@ loose as (
     select distinct
         billing_account_id,
         account_id,
+        billing_period,
         charge_date,
         execution_id,
         object,
@@ -83,21 +84,22 @@ speaking as (
     select
         billing_account_id,
         account_id,
+        billing_period,
         charge_date,
         delivery_id,
     from loose
     qualify
         execution_id = first_value(execution_id)
             over (
-                partition by billing_account_id, account_id, charge_date
+                partition by billing_account_id, account_id, billing_period, charge_date
                 order by delivered_at desc, execution_id desc
             )
         -- shards of one set are written within minutes; an older run of the set is replaced whole
         and delivered_at >= max(delivered_at) over (
-            partition by billing_account_id, account_id, charge_date, execution_id
+            partition by billing_account_id, account_id, billing_period, charge_date, execution_id
         ) - interval 1 hour
         and row_number() over (
-            partition by billing_account_id, account_id, charge_date, execution_id, object
+            partition by billing_account_id, account_id, billing_period, charge_date, execution_id, object
             order by delivered_at desc, delivery_id desc
         ) = 1
 ),
@@ -109,8 +111,8 @@ lines as (
         and charge_start_at < $end_at
         and (
             not is_loose
-            or (billing_account_id, account_id, charge_date, delivery_id) in (
-                select (s.billing_account_id, s.account_id, s.charge_date, s.delivery_id) from speaking as s
+            or (billing_account_id, account_id, billing_period, charge_date, delivery_id) in (
+                select (s.billing_account_id, s.account_id, s.billing_period, s.charge_date, s.delivery_id) from speaking as s
             )
         )
 ),
