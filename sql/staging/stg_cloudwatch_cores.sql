@@ -32,8 +32,34 @@ with newest as (
     qualify row_number() over (
         partition by
             s.account_id, s.region, s.cluster, s.instance_id, s.neuron_core, s.metric_name, s.sample_at
-        order by d.observed_at desc, s.period_ms, delivery_id desc
+        order by s.period_ms, d.observed_at desc, delivery_id desc
     ) = 1
+),
+
+-- CloudWatch keeps old points coarser: where the minutes are known they speak. No period reaches over an hour's edge
+coarse as (
+    select c.*
+    from newest as c
+    anti join newest as f
+        on
+            c.account_id = f.account_id
+            and c.region = f.region
+            and c.cluster = f.cluster
+            and c.instance_id = f.instance_id
+            and c.neuron_core = f.neuron_core
+            and c.metric_name = f.metric_name
+            and epoch_ms(c.sample_at) // 3600000 = epoch_ms(f.sample_at) // 3600000
+            and f.period_ms = 60000
+            and c.sample_at <= f.sample_at
+            and c.period_end_at > f.sample_at
+    where c.period_ms > 60000
+),
+
+finest as (
+    select * from newest
+    where period_ms <= 60000
+    union all
+    select * from coarse
 )
 
 select
@@ -64,6 +90,6 @@ select
     coalesce(
         bool_or(value < 0 or metric_name = 'node_neuroncore_utilization' and value > 100.5 or value > 1e15), false
     ) as is_scale_suspect,
-from newest
+from finest
 where period_end_at >= $start_at and period_end_at < $end_at
 group by account_id, region, cluster, instance_id, neuron_core, period_end_at

@@ -42,8 +42,8 @@ with newest as (
     ) = 1
 ),
 
--- CloudWatch keeps old points coarser: where the finer ones are known they speak
-finest as (
+-- CloudWatch keeps old points coarser: where the minutes are known they speak. No period reaches over an hour's edge
+coarse as (
     select c.*
     from newest as c
     anti join newest as f
@@ -54,9 +54,18 @@ finest as (
             and c.instance_id = f.instance_id
             and c.gpu_device = f.gpu_device
             and c.metric_name = f.metric_name
-            and c.period_ms > f.period_ms
+            and epoch_ms(c.sample_at) // 3600000 = epoch_ms(f.sample_at) // 3600000
+            and f.period_ms = 60000
             and c.sample_at <= f.sample_at
             and c.period_end_at > f.sample_at
+    where c.period_ms > 60000
+),
+
+finest as (
+    select * from newest
+    where period_ms <= 60000
+    union all
+    select * from coarse
 ),
 
 measures as (
