@@ -1,7 +1,8 @@
 """### Build, check, detect, publish
 
 Rebuilds the windows that new deliveries touched, judges them, writes findings and publishes a snapshot. Woken by new
-raw data, and every half hour by the clock, since an asset event is only a wake-up: a pass without news does nothing.
+raw data, and every five minutes by the clock, since an asset event is only a wake-up that a killed scheduler can lose:
+a pass without news does nothing.
 
 One task: a publication shows what was judged, nothing that landed in between. *When it fails* with `publish`: a `fail`
 check stands and the last good publication stays. The log gives the check, five keys and the SQL that shows the rows.
@@ -18,7 +19,7 @@ from dags.wiring import COSTS, MARTS_FIRST, METRICS, PUBLISHED, QUEUED_RUNS, run
 
 @dag(
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("*/30 * * * *", timezone="UTC"), assets=METRICS | COSTS
+        timetable=CronTriggerTimetable("*/5 * * * *", timezone="UTC"), assets=METRICS | COSTS
     ),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
