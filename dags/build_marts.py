@@ -18,9 +18,7 @@ from dags.wiring import COSTS, MARTS_FIRST, METRICS, PUBLISHED, QUEUED_RUNS, run
 
 
 @dag(
-    schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("*/5 * * * *", timezone="UTC"), assets=METRICS | COSTS
-    ),
+    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("*/5 * * * *", timezone="UTC"), assets=METRICS | COSTS),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=QUEUED_RUNS,
