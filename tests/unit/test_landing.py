@@ -162,6 +162,23 @@ def test_a_sample_that_arrives_late_touches_the_hour_of_the_next_one(raw_conn: d
     ]
 
 
+def test_older_rows_touch_the_hour_in_which_an_accelerator_began_whoever_told_of_it(
+    raw_conn: duckdb.DuckDBPyConnection,
+) -> None:
+    """A first sample stands for one cadence, that of one which only returned for two."""
+    raw_conn.execute(
+        "create table int_accelerator_places (accelerator_id text, instance_id text, seen_hour_at timestamptz)"
+    )
+    began = START + timedelta(hours=50)
+    for hour in (began, began + timedelta(hours=1)):
+        raw_conn.execute("insert into int_accelerator_places values ('GPU-1', 'i-1', ?)", [hour])
+    _land(raw_conn, Telemetry("older", (30,)))
+    assert _touched(raw_conn)[1:] == [("raw_dcgm_samples", began, began + timedelta(hours=1))]
+    raw_conn.execute("delete from state_touched")
+    _land(raw_conn, Telemetry("newer", (60 * 52,), host="node-3"))
+    assert len(_touched(raw_conn)) == 1
+
+
 def test_samples_in_time_order_touch_their_own_window_alone(raw_conn: duckdb.DuckDBPyConnection) -> None:
     _land(raw_conn, Telemetry("first", (1,)))
     raw_conn.execute("delete from state_touched")
