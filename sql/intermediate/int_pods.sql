@@ -6,7 +6,7 @@
 -- column: controller_kind | kind of the owning workload in lower case; '' without controller
 -- column: controller_name | name of the owning workload; '' without controller
 -- column: labels | JSON object of the pod's labels
--- column: valid_from_at | when the first pod of that name was created, or the hour in which log events first name it
+-- column: valid_from_at | when the first pod of that name was created, log events first named it, or it first held anything: from there on its owner names its work
 -- check:  fail | pod <> '' | a pod has a name
 
 with placed as (
