@@ -115,10 +115,17 @@ def _beginnings(conn: duckdb.DuckDBPyConnection, staged: TableRows) -> list[Wind
     if staged.name not in {*SERIES_KEYS, *REACH} or "int_accelerator_places" not in existing_tables(conn):
         return []
     with registered(conn, "landing_rows", staged.rows):
-        found = conn.execute(
-            "select distinct hour from (select min(seen_hour_at) as hour from int_accelerator_places "
-            "group by accelerator_id, instance_id) where hour > (select min(sample_at) from landing_rows) order by hour"
+        later = conn.execute(
+            "select min(sample_at) from landing_rows having exists (select 1 from int_accelerator_places "
+            "where seen_hour_at > (select min(sample_at) from landing_rows))"
         ).fetchall()
+    if not later:  # in time order: one look at the table's statistics
+        return []
+    found = conn.execute(
+        "select distinct hour from (select min(seen_hour_at) as hour from int_accelerator_places "
+        "group by accelerator_id, instance_id) where hour > ? order by hour",
+        list(later[0]),
+    ).fetchall()
     return [Window(floor_hour(hour), floor_hour(hour) + HOUR) for (hour,) in found]
 
 

@@ -224,6 +224,7 @@ def test_a_message_that_says_nothing_blocks_nothing(stack: Stack) -> None:
     stack.sqs.send_message(QueueUrl=stack.queue, MessageBody=json.dumps(news))
     stack.put("behind-poison")
     until(lambda: stack.hosts("behind") == ["behind-poison"], LAST_SECONDS, "the object behind poison")
+    assert stack.hosts("never") == []
 
 
 def test_nobody_enters_without_the_password_and_no_secret_stands_in_a_log(stack: Stack) -> None:
