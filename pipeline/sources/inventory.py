@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -23,11 +22,10 @@ from pipeline.sources.base import (
     describe,
     observation_time,
 )
-from pipeline.sources.json_listing import json_documents
+from pipeline.sources.json_listing import json_documents, row_batches
 
 SOURCE = "inventory"
 TABLE = "raw_inventory"
-ROWS_PER_BATCH = 10_000
 LIFECYCLES = {"spot": "spot", "capacity-block": "capacity-block"}
 
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d+")
@@ -56,13 +54,7 @@ def read(obj: SourceObject, options: IngestOptions, seeds: Seeds) -> ParsedDeliv
     """Instances of the object as raw_inventory rows; a time in a record goes before the object's own."""
     info = describe(obj, SOURCE, observation_time(obj, options))
     rejects: list[Reject] = []
-    return ParsedDelivery(info, _batches(obj, info.observed_at, rejects), rejects)
-
-
-def _batches(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> Iterator[tuple[str, pa.RecordBatch]]:
-    rows = _rows(obj, observed_at, rejects)
-    while batch := list(islice(rows, ROWS_PER_BATCH)):
-        yield TABLE, pa.RecordBatch.from_pylist(batch, SCHEMA)
+    return ParsedDelivery(info, row_batches(_rows(obj, info.observed_at, rejects), TABLE, SCHEMA), rejects)
 
 
 def _rows(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> Iterator[dict[str, object]]:

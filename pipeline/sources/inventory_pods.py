@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -22,10 +21,9 @@ from pipeline.sources.base import (
     observation_time,
 )
 from pipeline.sources.inventory import SOURCE, utc_time
-from pipeline.sources.json_listing import json_documents
+from pipeline.sources.json_listing import json_documents, row_batches
 
 TABLE = "raw_pods"
-ROWS_PER_BATCH = 10_000
 _TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
     [("observed_at", _TIME)]
@@ -39,13 +37,7 @@ def read(obj: SourceObject, options: IngestOptions, seeds: Seeds) -> ParsedDeliv
     """Pods of the object as raw_pods rows, all observed when the object was."""
     info = describe(obj, SOURCE, observation_time(obj, options))
     rejects: list[Reject] = []
-    return ParsedDelivery(info, _batches(obj, info.observed_at, rejects), rejects)
-
-
-def _batches(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> Iterator[tuple[str, pa.RecordBatch]]:
-    rows = _rows(obj, observed_at, rejects)
-    while batch := list(islice(rows, ROWS_PER_BATCH)):
-        yield TABLE, pa.RecordBatch.from_pylist(batch, SCHEMA)
+    return ParsedDelivery(info, row_batches(_rows(obj, info.observed_at, rejects), TABLE, SCHEMA), rejects)
 
 
 def _rows(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> Iterator[dict[str, object]]:

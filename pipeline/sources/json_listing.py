@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
+from typing import Any
 
 import orjson
+import pyarrow as pa
 
 from pipeline.sources.base import Reject, SourceObject, add_reject
 from pipeline.sources.content import line_blocks, read_chunks
 from pipeline.sources.damage import read_document, read_head
 
+ROWS_PER_BATCH = 10_000
 WHOLE = (b"[", b'{"Reservations"', b'{"SpotPriceHistory"', b'{"NextToken"', b'{"apiVersion":"v1","items"')
 
 
@@ -28,6 +32,12 @@ def json_documents(obj: SourceObject, rejects: list[Reject]) -> Iterator[tuple[i
                 add_reject(rejects, Reject.of(number, _reason(line, error), line), obj.name)
                 continue
             yield number, document
+
+
+def row_batches(rows: Iterator[dict[str, Any]], table: str, schema: pa.Schema) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """`rows` of one raw table as record batches, as ParsedDelivery takes them."""
+    while batch := list(islice(rows, ROWS_PER_BATCH)):
+        yield table, pa.RecordBatch.from_pylist(batch, schema)
 
 
 def _reason(line: bytes, error: orjson.JSONDecodeError) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -24,7 +23,7 @@ from pipeline.sources.base import (
 from pipeline.sources.decimals import MONEY, exact_decimal
 from pipeline.sources.ec2_calls import Place, listing, pages
 from pipeline.sources.inventory import utc_time
-from pipeline.sources.json_listing import json_documents
+from pipeline.sources.json_listing import json_documents, row_batches
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 SOURCE = "spot_prices"
 TABLE = "raw_spot_prices"
 PRODUCT = "Linux/UNIX"
-ROWS_PER_BATCH = 10_000
 TYPES_PER_CALL = 100
 _ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d+)[a-z0-9-]*")
 _TIME = pa.timestamp("us", tz="UTC")
@@ -70,13 +68,7 @@ def read(obj: SourceObject, options: IngestOptions, seeds: Seeds) -> ParsedDeliv
     """Records of response documents, or one record per line, as raw_spot_prices rows."""
     info = describe(obj, SOURCE, observation_time(obj, options))
     rejects: list[Reject] = []
-    return ParsedDelivery(info, _batches(obj, info.observed_at, rejects), rejects)
-
-
-def _batches(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> Iterator[tuple[str, pa.RecordBatch]]:
-    rows = _rows(obj, observed_at, rejects)
-    while batch := list(islice(rows, ROWS_PER_BATCH)):
-        yield TABLE, pa.RecordBatch.from_pylist(batch, SCHEMA)
+    return ParsedDelivery(info, row_batches(_rows(obj, info.observed_at, rejects), TABLE, SCHEMA), rejects)
 
 
 def _rows(obj: SourceObject, observed_at: datetime, rejects: list[Reject]) -> Iterator[dict[str, Any]]:
