@@ -23,197 +23,94 @@
 -- window: usage_date
 
 with lines as (
-    select *
+    select
+        *,
+        cast(billed_cost_usd * 10000000000 as hugeint) as billed_units,
+        cast(effective_cost_usd * 10000000000 as hugeint) as effective_units,
+        cast(list_cost_usd * 10000000000 as hugeint) as list_units,
     from int_cost_lines
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
-weights as (
-    select *
-    from int_hour_weights
-    where usage_hour_at >= $start_at and usage_hour_at < $end_at
-),
-
-type_weights as (
-    select
-        account_id,
-        instance_type,
-        is_spot,
-        cast(usage_hour_at as date) as usage_date,
-        usage_hour_at,
-        cost_class,
-        workload_id,
-        chip,
-        case when min(region) = max(region) then min(region) else '' end as region,
-        case when min(cluster) = max(cluster) then min(cluster) else '-' end as cluster,
-        case when min(instance_id) = max(instance_id) then min(instance_id) else '' end as instance_id,
-        sum(weight_ns) as weight_ns,
-    from weights
-    group by account_id, instance_type, is_spot, usage_hour_at, cost_class, workload_id, chip
-),
-
--- which purchase options the inventory knows of a type that day
-known_options as (
-    select distinct
-        account_id,
-        instance_type,
-        usage_date,
-        is_spot,
-    from type_weights
-),
-
 parts as (
     select
-        l.cost_line_id,
-        w.usage_hour_at,
-        w.cost_class,
-        w.workload_id,
-        w.chip,
-        w.region,
-        w.cluster,
-        w.instance_id,
-        cast(w.weight_ns as hugeint) as weight,
-    from lines as l
-    join weights as w using (instance_id, usage_hour_at)
-    where l.line_class = 'accelerator' and l.cost_source in ('cur', 'focus')
-    union all by name
-    select
-        l.cost_line_id,
-        w.usage_hour_at,
-        w.cost_class,
-        w.workload_id,
-        w.chip,
-        w.region,
-        w.cluster,
-        w.instance_id,
-        cast(w.weight_ns as hugeint) as weight,
-    from lines as l
-    join type_weights as w using (account_id, instance_type, usage_date)
-    left join known_options as o
-        on
-            o.account_id = l.account_id
-            and o.instance_type = l.instance_type
-            and o.usage_date = l.usage_date
-            and o.is_spot = l.is_spot
-    where
-        l.line_class = 'accelerator'
-        and l.cost_source = 'cost_explorer'
-        -- spot money goes to spot instances, where the inventory knows any
-        and (o.is_spot is null or w.is_spot = l.is_spot)
+        *,
+        cast(weight as hugeint) as part_weight,
+        cast(sum(weight) over (partition by cost_line_id) as hugeint) as line_weight,
+    from int_cost_parts
+    where usage_date >= cast($start_at as date) and usage_date < cast($end_at as date)
 ),
 
-all_parts as (
-    select *
-    from parts
-    union all by name
-    -- lines that are not spread, and instance lines whose instances nobody knows
+-- whole units of 1e-10 USD; what is missing to the line goes to the largest remainders, ties by key
+floors as (
     select
-        l.cost_line_id,
-        l.usage_hour_at,
-        case when l.line_class = 'accelerator' then 'unattributed' else l.line_class end as cost_class,
-        '' as workload_id,
-        l.chip,
-        l.region,
-        coalesce(i.cluster, '-') as cluster,
-        l.instance_id,
-        cast(1 as hugeint) as weight,
-    from lines as l
-    left join int_instances as i using (instance_id)
-    anti join parts using (cost_line_id)
-),
-
-bases as (
-    unpivot (
-        select
-            cost_line_id,
-            cast(billed_cost_usd * 10000000000 as hugeint) as billed,
-            cast(effective_cost_usd * 10000000000 as hugeint) as effective,
-            cast(list_cost_usd * 10000000000 as hugeint) as list,
-        from lines
-    ) on billed, effective, list into name basis value line_units
-),
-
-shares as (
-    select
-        p.cost_line_id,
-        b.basis,
-        p.usage_hour_at,
-        p.cost_class,
-        p.workload_id,
-        p.chip,
-        b.line_units,
-        abs(b.line_units) * p.weight // total.weight as floor_units,
-        abs(b.line_units) * p.weight % total.weight as remainder,
-    from all_parts as p
-    join (
-        select
-            cost_line_id,
-            sum(weight) as weight,
-        from all_parts
-        group by cost_line_id
-    ) as total using (cost_line_id)
-    join bases as b using (cost_line_id)
+        p.* exclude (weight, region),
+        coalesce(nullif(p.region, ''), l.region) as region,
+        l.account_id,
+        l.instance_type,
+        l.record_type,
+        l.cost_source,
+        l.billed_units,
+        l.effective_units,
+        l.list_units,
+        abs(l.billed_units) * p.part_weight // p.line_weight as billed_floor,
+        abs(l.billed_units) * p.part_weight % p.line_weight as billed_remainder,
+        abs(l.effective_units) * p.part_weight // p.line_weight as effective_floor,
+        abs(l.effective_units) * p.part_weight % p.line_weight as effective_remainder,
+        abs(l.list_units) * p.part_weight // p.line_weight as list_floor,
+        abs(l.list_units) * p.part_weight % p.line_weight as list_remainder,
+    from parts as p
+    join lines as l using (cost_line_id)
 ),
 
 ranked as (
     select
         *,
-        abs(line_units) - sum(floor_units) over (partition by cost_line_id, basis) as missing_units,
+        sum(billed_floor) over line as billed_floors,
+        sum(effective_floor) over line as effective_floors,
+        sum(list_floor) over line as list_floors,
         row_number() over (
-            partition by cost_line_id, basis
-            order by remainder desc, usage_hour_at, cost_class, workload_id, chip
-        ) as rank,
-    from shares
+            partition by cost_line_id order by billed_remainder desc, usage_hour_at, cost_class, workload_id, chip
+        ) as billed_rank,
+        row_number() over (
+            partition by cost_line_id order by effective_remainder desc, usage_hour_at, cost_class, workload_id, chip
+        ) as effective_rank,
+        row_number() over (
+            partition by cost_line_id order by list_remainder desc, usage_hour_at, cost_class, workload_id, chip
+        ) as list_rank,
+    from floors
+    window line as (partition by cost_line_id)
 ),
 
 exact as (
     select
-        cost_line_id,
-        basis,
-        usage_hour_at,
-        cost_class,
-        workload_id,
-        chip,
-        cast(
-            cast(
-                sign(line_units) * (floor_units + case when rank <= missing_units then 1 else 0 end) as decimal(28, 0)
-            ) * 0.0000000001 as decimal(38, 10)
-        ) as cost_usd,
+        *,
+        sign(billed_units)
+        * (billed_floor + case when billed_rank <= abs(billed_units) - billed_floors then 1 else 0 end) as billed,
+        sign(effective_units)
+        * (effective_floor + case when effective_rank <= abs(effective_units) - effective_floors then 1 else 0 end)
+            as effective,
+        sign(list_units) * (list_floor + case when list_rank <= abs(list_units) - list_floors then 1 else 0 end)
+            as list,
     from ranked
-),
-
-amounts as (
-    select
-        cost_line_id,
-        usage_hour_at,
-        cost_class,
-        workload_id,
-        chip,
-        sum(cost_usd) filter (where basis = 'billed') as billed_cost_usd,
-        sum(cost_usd) filter (where basis = 'effective') as effective_cost_usd,
-        sum(cost_usd) filter (where basis = 'list') as list_cost_usd,
-    from exact
-    group by cost_line_id, usage_hour_at, cost_class, workload_id, chip
 )
 
 select
-    p.usage_hour_at,
-    cast(p.usage_hour_at as date) as usage_date,
-    p.cost_line_id,
-    p.cost_class,
-    p.workload_id,
-    p.chip,
-    l.account_id,
-    coalesce(nullif(p.region, ''), l.region) as region,
-    p.cluster,
-    p.instance_id,
-    l.instance_type,
-    l.record_type,
-    l.cost_source,
-    cast(a.billed_cost_usd as decimal(38, 10)) as billed_cost_usd,
-    cast(a.effective_cost_usd as decimal(38, 10)) as effective_cost_usd,
-    cast(a.list_cost_usd as decimal(38, 10)) as list_cost_usd,
+    usage_hour_at,
+    usage_date,
+    cost_line_id,
+    cost_class,
+    workload_id,
+    chip,
+    account_id,
+    region,
+    cluster,
+    instance_id,
+    instance_type,
+    record_type,
+    cost_source,
+    cast(cast(billed as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as billed_cost_usd,
+    cast(cast(effective as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as effective_cost_usd,
+    cast(cast(list as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as list_cost_usd,
     'billed' as cost_status,
-from all_parts as p
-join amounts as a using (cost_line_id, usage_hour_at, cost_class, workload_id, chip)
-join lines as l using (cost_line_id)
+from exact

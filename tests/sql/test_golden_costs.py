@@ -20,9 +20,9 @@ select 'p3' as cost_line_id, timestamptz '2026-01-01 05:00:00+00' as usage_hour_
     'cur' as cost_source, 'accelerator' as line_class, 'i-0aaaaaaaaaaaaaaa1' as instance_id, $cost as billed_cost_usd
 """
 WEIGHT = """
-insert into int_hour_weights by name
-select timestamptz '2026-01-01 05:00:00+00' as usage_hour_at, 'i-0aaaaaaaaaaaaaaa1' as instance_id,
-    'workload' as cost_class, $pod as workload_id, 'V100' as chip, $weight as weight_ns
+insert into int_cost_parts by name
+select timestamptz '2026-01-01 05:00:00+00' as usage_hour_at, date '2026-01-01' as usage_date, 'p3' as cost_line_id,
+    'workload' as cost_class, $pod as workload_id, 'V100' as chip, $weight as weight
 """
 
 
