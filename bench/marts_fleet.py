@@ -74,7 +74,7 @@ def inventory(fleet: Fleet) -> Iterator[ParsedDelivery]:
         observed_at = START_AT + timedelta(days=day, hours=2)
         rows = [_inventory_row(fleet, host, observed_at) for host in range(fleet.hosts)]
         batch = pa.RecordBatch.from_pylist(rows)
-        yield ParsedDelivery(_info("inventory", f"inventory/{day}", observed_at), iter([("raw_inventory", batch)]))
+        yield ParsedDelivery(info_of("inventory", f"inventory/{day}", observed_at), iter([("raw_inventory", batch)]))
 
 
 def bill(fleet: Fleet) -> ParsedDelivery:
@@ -84,7 +84,7 @@ def bill(fleet: Fleet) -> ParsedDelivery:
     numbered = [{"line_number": number, **row} for number, row in enumerate(rows, start=1)]
     schema = pa.schema([(name, _cur_type(name, value)) for name, value in numbered[0].items()])
     batch = pa.Table.from_pylist(numbered, schema).combine_chunks().to_batches()[0]
-    info = _info("cur", "cur/1", delivered_at, export_name="bench", billing_period=START_AT.date(), execution_id="1")
+    info = info_of("cur", "cur/1", delivered_at, export_name="bench", billing_period=START_AT.date(), execution_id="1")
     return ParsedDelivery(info, iter([("raw_cur_lines", batch)]))
 
 
@@ -108,7 +108,7 @@ def _host_hour(fleet: Fleet, host: int, hour: int, version: int) -> ParsedDelive
     name = f"dcgm/{fleet.hostname(host)}/{start_at:%Y%m%dT%H%M%SZ}.{version}.prom"
     first_at, last_at = (START_AT + timedelta(seconds=int(each)) for each in (seconds.min(), seconds.max()))
     batches = iter([("raw_dcgm_samples", samples), ("raw_dcgm_devices", _devices(fleet, host, first_at, last_at))])
-    return ParsedDelivery(_info("dcgm", name, observed_at), batches)
+    return ParsedDelivery(info_of("dcgm", name, observed_at), batches)
 
 
 def _owners(
@@ -276,7 +276,7 @@ def _cur_type(name: str, value: object) -> pa.DataType:
     return {date: pa.date32(), bool: pa.bool_(), int: pa.int64()}.get(type(value), pa.string())
 
 
-def _info(source: str, name: str, observed_at: datetime, **more: Any) -> DeliveryInfo:
+def info_of(source: str, name: str, observed_at: datetime, **more: Any) -> DeliveryInfo:
     return DeliveryInfo(
         source=source,
         object=name,

@@ -41,10 +41,13 @@ told as materialized (
     where
         s.seen_hour_at >= $start_at
         and s.seen_hour_at < $end_at
-        and exists (
-            select 1
-            from stg_dcgm_spans as other
-            where other.seen_hour_at = s.seen_hour_at and other.precedence <> s.precedence
+        -- not a join with every other label of the hour
+        and s.seen_hour_at in (
+            select several.seen_hour_at
+            from stg_dcgm_spans as several
+            where several.seen_hour_at >= $start_at and several.seen_hour_at < $end_at
+            group by several.seen_hour_at
+            having min(several.precedence) < max(several.precedence)
         )
 ),
 

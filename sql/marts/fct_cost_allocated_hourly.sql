@@ -61,6 +61,7 @@ floors as (
         abs(l.list_units) * p.part_weight % p.line_weight as list_remainder,
     from parts as p
     join lines as l using (cost_line_id)
+    where p.part_weight < p.line_weight
 ),
 
 ranked as (
@@ -93,6 +94,21 @@ exact as (
         sign(list_units) * (list_floor + case when list_rank <= abs(list_units) - list_floors then 1 else 0 end)
             as list,
     from ranked
+    union all by name
+    -- a line of one part has nothing to divide
+    select
+        p.* exclude (weight, region),
+        coalesce(nullif(p.region, ''), l.region) as region,
+        l.account_id,
+        l.instance_type,
+        l.record_type,
+        l.cost_source,
+        l.billed_units as billed,
+        l.effective_units as effective,
+        l.list_units as list,
+    from parts as p
+    join lines as l using (cost_line_id)
+    where p.part_weight = p.line_weight
 )
 
 select
