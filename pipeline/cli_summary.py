@@ -18,12 +18,19 @@ SPEND = """
 select min(usage_hour_at)::date as first_day, max(usage_hour_at)::date as last_day,
     sum(billed_cost_usd) as billed_usd, sum(effective_cost_usd) as effective_usd
 from fct_cost_allocated_hourly
+where cost_status = 'billed'
+"""
+ESTIMATED = """
+select sum(effective_cost_usd) as effective_usd, count(distinct cost_line_id) as hours, min(usage_hour_at) as since_at
+from fct_cost_allocated_hourly
+where cost_status = 'estimated'
 """
 CLASSES = """
 with seen as (select distinct cast(usage_hour_at as date) as usage_date from fct_accelerator_usage_hourly)
 select cost.cost_class, sum(cost.effective_cost_usd) as effective_usd, (select count(*) from seen) as seen_days,
     coalesce(sum(cost.effective_cost_usd) filter (seen.usage_date is not null), 0) as seen_usd
 from fct_cost_allocated_hourly as cost left join seen on seen.usage_date = cast(cost.usage_hour_at as date)
+where cost.cost_status = 'billed'
 group by cost.cost_class order by seen_usd desc, effective_usd desc
 """
 UNUSED = "select sum(allocated_unused_cost_usd) as unused_usd from mart_workload_cost_daily"
@@ -63,16 +70,26 @@ def _show_spend(root: Path) -> None:
     spend = _ask(root, SPEND)[0]
     if spend["first_day"] is None:
         say("\nSpend           no bill yet: sweep a CUR 2.0 export or set CHIPLEDGER_COST_EXPLORER=true")
+        _show_estimated(root)
         return
     total = spend["effective_usd"]
     say(f"\nSpend           {spend['first_day']} to {spend['last_day']} (UTC days)")
     say(f"  billed        {usd(spend['billed_usd']):>16}")
     say(f"  effective     {usd(total):>16}")
+    _show_estimated(root)
     _show_classes(root, total)
     check = _ask(root, RECONCILIATION)[0]
     say(
         f"Reconciliation  bill against allocation: difference {check['largest_usd']:.2f} in {check['row_count']:,} rows"
     )
+
+
+def _show_estimated(root: Path) -> None:
+    """What no bill covers yet: never added to the spend above it."""
+    row = _ask(root, ESTIMATED)[0]
+    if row["hours"]:
+        what = f"for {row['hours']:,} instance-hours since {in_words(row['since_at'])} that no bill covers yet"
+        say(f"  estimated     {usd(row['effective_usd']):>16}  {what}")
 
 
 def _show_classes(root: Path, total: Decimal) -> None:

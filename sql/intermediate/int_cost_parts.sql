@@ -2,7 +2,7 @@
 -- grain:  usage_hour_at, cost_line_id, cost_class, workload_id, chip
 -- column: usage_hour_at | UTC hour the part belongs to
 -- column: usage_date | UTC day the part belongs to
--- column: cost_line_id | line of the bill
+-- column: cost_line_id | line of the bill, or estimate of an hour that no bill covers yet
 -- column: cost_class | workload, idle.unallocated, idle.reserved_unused, shared, unattributed or adjustment
 -- column: workload_id | workload, '' in the other classes
 -- column: chip | chip of the instance, other where the line has none
@@ -16,9 +16,40 @@
 -- window: usage_date
 
 with lines as (
-    select *
+    select
+        cost_line_id,
+        usage_hour_at,
+        usage_date,
+        cost_source,
+        line_class,
+        account_id,
+        region,
+        instance_id,
+        instance_type,
+        chip,
+        is_spot,
     from int_cost_lines
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
+    union all by name
+    -- hours that no bill covers yet
+    select
+        cost_line_id,
+        usage_hour_at,
+        usage_date,
+        'estimate' as cost_source,
+        'accelerator' as line_class,
+        account_id,
+        region,
+        instance_id,
+        instance_type,
+        chip,
+        is_spot,
+    from int_hour_estimates
+    where
+        not is_covered
+        and price_source <> 'none'
+        and usage_hour_at >= $start_at
+        and usage_hour_at < $end_at
 ),
 
 weights as (
@@ -68,7 +99,7 @@ parts as (
         cast(w.weight_ns as hugeint) as weight,
     from lines as l
     join weights as w using (instance_id, usage_hour_at)
-    where l.line_class = 'accelerator' and l.cost_source in ('cur', 'focus')
+    where l.line_class = 'accelerator' and l.cost_source <> 'cost_explorer'
     union all by name
     select
         l.cost_line_id,

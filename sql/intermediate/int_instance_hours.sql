@@ -9,7 +9,7 @@
 -- column: chip | chip of its devices
 -- column: device_count | accelerators of the instance
 -- column: is_spot | the inventory calls it a spot instance
--- column: capacity_ns | device-nanoseconds: billed instance time times devices; for an account without an export the time it existed, or was observed where no inventory knows it
+-- column: capacity_ns | device-nanoseconds: billed instance time times devices; where no export bills the hour (yet) the time it existed, or was observed where no inventory knows it
 -- column: capacity_source | cur, focus, inventory or telemetry
 -- check:  fail | capacity_ns >= 0 | capacity is never negative
 -- check:  warn | capacity_ns <= 3600000000000 * cast(device_count as bigint) | an instance billed for more than the hour: two bills for one hour?
@@ -45,14 +45,17 @@ lives as (
         )) as usage_hour_at,
     from int_instance_days as d
     join seed_instance_types using (instance_type)
-    where
-        d.usage_date >= cast($start_at as date)
-        and d.usage_date <= cast($end_at as date)
-        and not exists (
-            select 1
-            from int_bill_sources as p
-            where p.account_id = d.account_id and p.billing_period = cast(date_trunc('month', d.usage_date) as date)
-        )
+    where d.usage_date >= cast($start_at as date) and d.usage_date <= cast($end_at as date)
+),
+
+-- the hours that an export speaks for are those it bills
+exported as (
+    select
+        s.account_id,
+        s.billing_period,
+        c.covered_until_at,
+    from int_bill_sources as s
+    join int_bill_coverage as c using (account_id)
 ),
 
 existed as (
@@ -65,6 +68,11 @@ existed as (
             epoch_ms(least(until_at, usage_hour_at + interval 1 hour)) - epoch_ms(greatest(from_at, usage_hour_at))
         ) as usage_ms,
     from lives
+    anti join exported as e
+        on
+            lives.account_id = e.account_id
+            and e.billing_period = cast(date_trunc('month', lives.usage_hour_at) as date)
+            and lives.usage_hour_at < e.covered_until_at
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
     group by usage_hour_at, instance_id
 ),
@@ -96,10 +104,11 @@ observed as (
     left join int_instances as i using (instance_id)
     left join payers as p
         on coalesce(i.instance_type, h.instance_type) = p.instance_type and cast(h.usage_hour_at as date) = p.usage_date
-    anti join int_bill_sources as c
+    anti join exported as e
         on
-            c.account_id = coalesce(i.account_id, p.account_id)
-            and c.billing_period = cast(date_trunc('month', h.usage_hour_at) as date)
+            e.account_id = coalesce(i.account_id, p.account_id)
+            and e.billing_period = cast(date_trunc('month', h.usage_hour_at) as date)
+            and h.usage_hour_at < e.covered_until_at
     where h.usage_hour_at >= $start_at and h.usage_hour_at < $end_at and h.instance_id <> ''
     group by
         h.usage_hour_at,

@@ -2,7 +2,7 @@
 -- grain:  usage_hour_at, cost_line_id, cost_class, workload_id, chip
 -- column: usage_hour_at | UTC hour the money belongs to
 -- column: usage_date | UTC day the money belongs to
--- column: cost_line_id | line of the bill
+-- column: cost_line_id | line of the bill, or estimate/<hour>/<instance>
 -- column: cost_class | workload, idle.unallocated, idle.reserved_unused, shared, unattributed or adjustment
 -- column: workload_id | workload, '' in the other classes
 -- column: chip | chip of the instance, other where the line has none
@@ -11,12 +11,12 @@
 -- column: cluster | cluster, '-' where unknown
 -- column: instance_id | EC2 instance, '' where the line has none
 -- column: instance_type | EC2 instance type, '' where the line has none
--- column: record_type | record type of the line
--- column: cost_source | cur, focus or cost_explorer
+-- column: record_type | record type of the line, Estimate where no bill covers the hour yet
+-- column: cost_source | cur, focus, cost_explorer or estimate
 -- column: billed_cost_usd | USD as invoiced
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: list_cost_usd | USD at public on-demand price; NULL where the line has none
--- column: cost_status | billed: from a billing delivery
+-- column: cost_status | billed: from a billing delivery; estimated: inventory times price, until the bill covers the hour
 -- check:  fail | cost_class in ('workload', 'idle.unallocated', 'idle.reserved_unused', 'shared', 'unattributed', 'adjustment') | money outside the classes is lost
 -- check:  fail | (cost_class = 'workload') = (workload_id <> '') | only workloads have a workload id
 -- check:  fail | query: select l.cost_line_id, l.billed_cost_usd, sum(f.billed_cost_usd) as allocated_usd from int_cost_lines as l left join fct_cost_allocated_hourly as f on f.cost_line_id = l.cost_line_id and f.usage_hour_at >= $start_at and f.usage_hour_at < $end_at where l.usage_hour_at >= $start_at and l.usage_hour_at < $end_at group by l.cost_line_id, l.billed_cost_usd, l.effective_cost_usd, l.list_cost_usd having l.billed_cost_usd is distinct from sum(f.billed_cost_usd) or l.effective_cost_usd is distinct from sum(f.effective_cost_usd) or l.list_cost_usd is distinct from sum(f.list_cost_usd) | the rows of a line sum to the line in every basis, exactly
@@ -24,12 +24,36 @@
 
 with lines as (
     select
-        *,
+        cost_line_id,
+        account_id,
+        region,
+        instance_type,
+        record_type,
+        cost_source,
+        'billed' as cost_status,
         cast(billed_cost_usd * 10000000000 as hugeint) as billed_units,
         cast(effective_cost_usd * 10000000000 as hugeint) as effective_units,
         cast(list_cost_usd * 10000000000 as hugeint) as list_units,
     from int_cost_lines
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
+    union all
+    select
+        cost_line_id,
+        account_id,
+        region,
+        instance_type,
+        'Estimate' as record_type,
+        'estimate' as cost_source,
+        'estimated' as cost_status,
+        cast(billed_cost_usd * 10000000000 as hugeint) as billed_units,
+        cast(effective_cost_usd * 10000000000 as hugeint) as effective_units,
+        cast(list_cost_usd * 10000000000 as hugeint) as list_units,
+    from int_hour_estimates
+    where
+        not is_covered
+        and price_source <> 'none'
+        and usage_hour_at >= $start_at
+        and usage_hour_at < $end_at
 ),
 
 parts as (
@@ -50,6 +74,7 @@ floors as (
         l.instance_type,
         l.record_type,
         l.cost_source,
+        l.cost_status,
         l.billed_units,
         l.effective_units,
         l.list_units,
@@ -103,6 +128,7 @@ exact as (
         l.instance_type,
         l.record_type,
         l.cost_source,
+        l.cost_status,
         l.billed_units as billed,
         l.effective_units as effective,
         l.list_units as list,
@@ -128,5 +154,5 @@ select
     cast(cast(billed as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as billed_cost_usd,
     cast(cast(effective as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as effective_cost_usd,
     cast(cast(list as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as list_cost_usd,
-    'billed' as cost_status,
+    cost_status,
 from exact

@@ -7,8 +7,9 @@
 -- column: account_id | usage account
 -- column: region | AWS region, '' where the line has none
 -- column: cluster | cluster, '-' where unknown
--- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
+-- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use, of the hours that a bill covers
 -- column: billed_cost_usd | USD as invoiced: a Savings Plan or reservation fee stands here whole, used or not; use effective to rank
+-- column: estimated_cost_usd | the same as estimated for the hours that no bill covers yet: never in the two above
 -- column: device_hours | device-hours of capacity behind that money; NULL where the line is no instance time
 -- check:  fail | cost_class like 'idle.%' or cost_class = 'unattributed' | only money without a workload stands here
 -- check:  fail | device_hours is null or device_hours >= 0 | capacity is never negative
@@ -23,8 +24,9 @@ with costs as (
         account_id,
         region,
         cluster,
-        sum(effective_cost_usd) as effective_cost_usd,
-        sum(billed_cost_usd) as billed_cost_usd,
+        coalesce(sum(effective_cost_usd) filter (where cost_status = 'billed'), 0) as effective_cost_usd,
+        coalesce(sum(billed_cost_usd) filter (where cost_status = 'billed'), 0) as billed_cost_usd,
+        coalesce(sum(effective_cost_usd) filter (where cost_status = 'estimated'), 0) as estimated_cost_usd,
     from fct_cost_allocated_hourly
     where
         (cost_class like 'idle.%' or cost_class = 'unattributed')
@@ -58,6 +60,7 @@ select
     c.cluster,
     cast(c.effective_cost_usd as decimal(38, 10)) as effective_cost_usd,
     cast(c.billed_cost_usd as decimal(38, 10)) as billed_cost_usd,
+    cast(c.estimated_cost_usd as decimal(38, 10)) as estimated_cost_usd,
     cast(cast(p.weight_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as device_hours,
 from costs as c
 left join capacity as p using (usage_date, cost_class, instance_type, chip, account_id, region, cluster)

@@ -3,7 +3,7 @@
 -- column: usage_date | UTC day
 -- column: workload_id | workload
 -- column: chip | chip it held
--- column: cost_status | billed: from a billing delivery
+-- column: cost_status | billed: from a billing delivery; estimated: hours that no bill covers yet; a day may have both, which add up
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: billed_cost_usd | USD as invoiced
 -- column: device_hours | device-hours held, a MIG instance by its slices
@@ -32,15 +32,31 @@ with costs as (
     group by usage_date, workload_id, chip, cost_status
 ),
 
-paid_hours as (
+unbilled as (
     select
         usage_hour_at,
         instance_id,
-        workload_id,
-        any_value(chip) as chip,
-    from int_hour_weights
-    where cost_class = 'workload' and usage_hour_at >= $start_at and usage_hour_at < $end_at
-    group by usage_hour_at, instance_id, workload_id
+        price_source,
+    from int_hour_estimates
+    where not is_covered and usage_hour_at >= $start_at and usage_hour_at < $end_at
+),
+
+paid_hours as (
+    select
+        w.usage_hour_at,
+        w.instance_id,
+        w.workload_id,
+        any_value(w.chip) as chip,
+        case when bool_or(u.instance_id is null) then 'billed' else 'estimated' end as cost_status,
+    from int_hour_weights as w
+    left join unbilled as u using (usage_hour_at, instance_id)
+    where
+        w.cost_class = 'workload'
+        and w.usage_hour_at >= $start_at
+        and w.usage_hour_at < $end_at
+        -- an hour without bill and price costs nothing that is known
+        and u.price_source is distinct from 'none'
+    group by w.usage_hour_at, w.instance_id, w.workload_id
 ),
 
 held as (
@@ -48,6 +64,7 @@ held as (
         cast(f.usage_hour_at as date) as usage_date,
         f.workload_id,
         p.chip,
+        p.cost_status,
         a.slice_count,
         a.device_slice_count,
         sum(f.held_seconds) as held_seconds,
@@ -57,7 +74,8 @@ held as (
     join paid_hours as p using (usage_hour_at, instance_id, workload_id)
     join int_accelerators as a using (accelerator_id, instance_id)
     where f.usage_hour_at >= $start_at and f.usage_hour_at < $end_at
-    group by cast(f.usage_hour_at as date), f.workload_id, p.chip, a.slice_count, a.device_slice_count
+    group by
+        cast(f.usage_hour_at as date), f.workload_id, p.chip, p.cost_status, a.slice_count, a.device_slice_count
 ),
 
 -- whole nanoseconds of whole devices
@@ -66,11 +84,12 @@ usage as (
         usage_date,
         workload_id,
         chip,
+        cost_status,
         sum(cast(held_seconds * 1000000000 as hugeint) * slice_count // device_slice_count) as held_ns,
         sum(cast(busy_seconds * 1000000000 as hugeint) * slice_count // device_slice_count) as busy_ns,
         sum(cast(busy_held_seconds * 1000000000 as hugeint) * slice_count // device_slice_count) as busy_held_ns,
     from held
-    group by usage_date, workload_id, chip
+    group by usage_date, workload_id, chip, cost_status
 ),
 
 measured as (
@@ -82,7 +101,7 @@ measured as (
         usage.busy_ns,
         usage.busy_held_ns,
     from costs
-    left join usage using (usage_date, workload_id, chip)
+    left join usage using (usage_date, workload_id, chip, cost_status)
 )
 
 select

@@ -200,7 +200,7 @@ select
             'sql',
             'select usage_date, sum(effective_cost_usd) as effective_cost_usd from fct_cost_allocated_hourly'
             || ' where account_id = ''' || e.account_id || ''' and instance_type = ''' || e.instance_type
-            || ''' and cost_class in (''workload'', ''idle.unallocated'', ''unattributed'')'
+            || ''' and cost_status = ''billed'' and cost_class in (''workload'', ''idle.unallocated'', ''unattributed'')'
             || ' group by usage_date order by usage_date'
         ) as varchar
     ) as evidence,

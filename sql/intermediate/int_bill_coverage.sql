@@ -1,0 +1,21 @@
+-- int_bill_coverage: until when the bill of each account speaks; later hours are estimated.
+-- grain:  account_id
+-- column: account_id | usage account
+-- column: covered_until_at | end of its newest billed instance time; of its newest line where it has no instance line
+-- column: valid_from_at | the same, so that a longer bill touches only the hours it adds
+-- check:  fail | covered_until_at is not null | a bill covers some time
+
+with ends as (
+    select
+        account_id,
+        max(usage_hour_at + to_hours(span_hours)) filter (where line_class = 'accelerator') as instances_until_at,
+        max(usage_hour_at + to_hours(span_hours)) as lines_until_at,
+    from int_cost_lines
+    group by account_id
+)
+
+select
+    account_id,
+    coalesce(instances_until_at, lines_until_at) as covered_until_at,
+    coalesce(instances_until_at, lines_until_at) as valid_from_at,
+from ends
