@@ -87,3 +87,14 @@ def test_every_reader_finds_a_door_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text("utf-8").lower()
     for reader in ("finops analyst", "on-call", "operator"):
         assert reader in text
+
+
+def test_every_example_of_the_allocation_is_a_test_case() -> None:
+    text = (ROOT / "docs" / "allocation.md").read_text("utf-8")
+    cases = set(re.findall(r"`((?:int|fct|mart)_[a-z_]+/[a-z0-9_]+)`", text))
+    assert len(cases) > 5
+    assert not {case for case in cases if not (ROOT / "tests" / "sql" / case / "expect.csv").is_file()}
+    classes = set(re.findall(r"^\*\*([a-z._]+)\.\*\*", text, re.MULTILINE))
+    fact = (ROOT / "sql" / "marts" / "fct_cost_allocated_hourly.sql").read_text("utf-8")
+    stated = re.search(r"check:  fail \| cost_class in \(([^)]*)\)", fact)
+    assert stated and classes == set(re.findall(r"'([^']+)'", stated[1]))
