@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := requirements.lock
 export GX_ANALYTICS_ENABLED := false
+unexport PYTHONDONTWRITEBYTECODE  # the tests start many processes: each would compile Airflow and the rest again
 
 .PHONY: help run test test-all mutation check fix docs lock clean setup
 help: ## list the targets

@@ -96,7 +96,7 @@ def explain(facts: Facts, rules: Sequence[WorkloadRule], models: Models) -> Expl
     """Run the models that attribute owners on one owner, and read their steps."""
     with duckdb.connect() as conn:
         conn.execute("set TimeZone = 'UTC'")
-        bootstrap(conn)
+        bootstrap(conn, comments=False)
         load_rules(conn, rules)
         _tell(conn, facts, models)
         columns = ("workload_id", "workload", "team", "kind", "cost_center", "attribution_rule")

@@ -111,10 +111,11 @@ def transaction(conn: duckdb.DuckDBPyConnection) -> Iterator[None]:
             conn.rollback()
 
 
-def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR) -> None:
+def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR, *, comments: bool = True) -> None:
     """Create every raw and state table that is missing, with its comments; an older table gets its new columns.
 
-    Rows of before hold NULL in a new column: their deliveries did not bring it.
+    Rows of before hold NULL in a new column: their deliveries did not bring it. `comments` take most of the time: a
+    warehouse that is gone in a moment needs none.
     """
     counts = dict(conn.execute("select table_name, count(*) from duckdb_columns() group by table_name").fetchall())
     paths = sorted((sql_dir / "raw").glob("*.sql"))
@@ -128,7 +129,8 @@ def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR) -> None:
         for path in missing:
             header = parse_header(path)
             conn.execute(header.sql)
-            conn.execute(comment_sql(header.name, "table", header.purpose, header.columns))
+            if comments:
+                conn.execute(comment_sql(header.name, "table", header.purpose, header.columns))
 
 
 def _add_columns(conn: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.sources.base import Reject, SourceObject
 
 NEWLINE = 10
 GZIP_MAGIC = b"\x1f\x8b"
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18  # far larger ones are given back to the system each time, which costs as much as reading them
 MAX_LINE_BYTES = 1 << 20
 
 
@@ -37,7 +37,7 @@ class LineBlock:
 
 
 def read_chunks(obj: SourceObject) -> Iterator[bytes]:
-    """Content in chunks of at most 1 MiB, decompressed where the bytes say gzip (several members are joined).
+    """Content in chunks of at most 256 KiB, decompressed where the bytes say gzip (several members are joined).
 
     Raises RefusedDelivery for a damaged or cut gzip container.
     """

@@ -211,47 +211,51 @@ def unescaped(text: str) -> bool:
     return bool(re.search(r"[<>]|&(?!(?:amp|lt|gt);)", text))
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Hands every request to the Slack that `serve` sets."""
+
+    slack: FakeSlack
+
+    def do_POST(self) -> None:
+        self._respond()
+
+    def do_GET(self) -> None:
+        self._respond()
+
+    def _respond(self) -> None:
+        parts = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        arguments: dict[str, Any] = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        if body:
+            is_json = "json" in (self.headers.get("Content-Type") or "")
+            form = {key: values[0] for key, values in parse_qs(body.decode()).items()}
+            arguments |= json.loads(body) if is_json else form
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        status, headers, answer, cut = self.slack.handle(parts.path.rpartition("/")[2], arguments, token)
+        if cut:
+            self.close_connection = True
+            return
+        data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+        try:
+            self.send_response_only(status)
+            self.send_header("Date", formatdate(self.slack.clock, usegmt=True))
+            self.send_header("Content-Type", "text/html" if isinstance(answer, str) else "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Quiet."""
+
+
 @contextmanager
 def serve(slack: FakeSlack) -> Iterator[FakeSlack]:
     """Answer on a free local port, until the block ends; sets `base_url`."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self._respond()
-
-        def do_GET(self) -> None:
-            self._respond()
-
-        def _respond(self) -> None:
-            parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            arguments: dict[str, Any] = {key: values[0] for key, values in parse_qs(parts.query).items()}
-            if body:
-                is_json = "json" in (self.headers.get("Content-Type") or "")
-                form = {key: values[0] for key, values in parse_qs(body.decode()).items()}
-                arguments |= json.loads(body) if is_json else form
-            token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-            status, headers, answer, cut = slack.handle(parts.path.rpartition("/")[2], arguments, token)
-            if cut:
-                self.close_connection = True
-                return
-            data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
-            try:
-                self.send_response_only(status)
-                self.send_header("Date", formatdate(slack.clock, usegmt=True))
-                self.send_header("Content-Type", "text/html" if isinstance(answer, str) else "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(data)
-            except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("OfSlack", (Handler,), {"slack": slack}))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()

@@ -7,9 +7,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pipeline", "alerts", "dags")
@@ -21,7 +20,8 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> tuple[str, ...]:
     """Every imported module of a file, those inside functions too, those only for type checking not."""
     tree = ast.parse(path.read_text("utf-8"))
     typing_only = {
@@ -30,14 +30,16 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for inner in ast.walk(node)
     }
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(name for node in ast.walk(tree) if id(node) not in typing_only for name in named(node))
+
+
+def named(node: ast.AST) -> Iterator[str]:
+    """The modules, and the things of a module, that a statement imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield node.module or ""
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def importers(of: str, *, among: tuple[str, ...] = PACKAGES) -> set[str]:
@@ -102,7 +104,8 @@ def test_sources_know_no_warehouse() -> None:
         assert not {name for name in imports(path) if name.startswith(("pipeline.warehouse", "pipeline.landing"))}
 
 
-@pytest.mark.parametrize("forbidden", ["airflow", "great_expectations", "boto3", "duckdb", "pandas", "pydantic"])
-def test_help_answers_without_loading_heavy_modules(forbidden: str) -> None:
-    code = f"import sys, pipeline.cli; sys.exit({forbidden!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+def test_help_answers_without_loading_heavy_modules() -> None:
+    heavy = {"airflow", "great_expectations", "boto3", "duckdb", "pandas", "pydantic"}
+    code = f"import sys, pipeline.cli; print(*{heavy!r} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []

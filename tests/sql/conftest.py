@@ -123,7 +123,7 @@ def text_columns(conn: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
 def bench() -> Iterator[Bench]:
     with duckdb.connect(config={"threads": 1}) as conn:
         conn.execute("set TimeZone = 'UTC'")
-        bootstrap(conn)
+        bootstrap(conn, comments=False)
         models = load_models(SQL_DIR)
         create_empty(conn, models)
         yield Bench(conn, models, text_columns(conn))

@@ -35,6 +35,7 @@ def sources() -> list[Path]:
     return [path for folder in ("pipeline/sources", "dags") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
+@cache
 def named_actions(path: Path) -> set[str]:
     """IAM actions that stand in the file's texts, docstrings apart; `ec2:*` where `f"ec2:{action}"` names it later."""
     tree = ast.parse(path.read_text("utf-8"))
@@ -49,6 +50,7 @@ def named_actions(path: Path) -> set[str]:
     return found | {f"{head[1]}*" for head in later if head and head[1].rstrip(":") in services()}
 
 
+@cache
 def called_actions(path: Path) -> set[str]:
     """IAM actions of the operations that the file names: as a client's method, or as a text in either spelling."""
     found = set()

@@ -64,7 +64,7 @@ class Arrivals:
 
 
 @pytest.fixture
-def arrivals(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Arrivals]:
+def arrivals(begun_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Arrivals]:
     for name, value in (("ACCESS_KEY_ID", "k"), ("SECRET_ACCESS_KEY", "s"), ("DEFAULT_REGION", "us-east-1")):
         monkeypatch.setenv(f"AWS_{name}", value)
     queues._client.cache_clear()

@@ -55,7 +55,7 @@ def moment(epoch: float) -> datetime:
 
 
 @pytest.fixture
-def account(home: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+def account(begun_home: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
     return Account(monkeypatch, "us-east-1")
 
 

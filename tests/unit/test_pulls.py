@@ -37,7 +37,7 @@ def test_a_bill_window_is_never_shorter_than_35_days_and_ends_today(now: datetim
 
 
 def test_aws_is_asked_before_the_warehouse_is_held_and_the_spend_is_told(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    begun_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = settings.load(cost_explorer=True, cost_explorer_accounts=("111122223333",), lock_wait_seconds=0)
 
@@ -52,7 +52,7 @@ def test_aws_is_asked_before_the_warehouse_is_held_and_the_spend_is_told(
 
 
 def test_an_unreachable_source_does_not_silence_the_others(
-    home: Path, small_files: Any, monkeypatch: pytest.MonkeyPatch
+    begun_home: Path, small_files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_files.scrape("20261118T000100Z")
     inbox = (str(small_files.folder.parent / "gone"), str(small_files.folder))
@@ -69,7 +69,7 @@ def test_an_unreachable_source_does_not_silence_the_others(
 
 
 def test_instances_are_pulled_where_wanted_and_their_failure_keeps_the_bill(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    begun_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accounts = ("111122223333", "444455556666")
     values = settings.load(cost_explorer=True, cost_explorer_accounts=accounts, cost_explorer_resources=True)
@@ -102,7 +102,7 @@ def test_instances_are_pulled_where_wanted_and_their_failure_keeps_the_bill(
 
 @pytest.mark.parametrize("answer", ["<html>sign in</html>", "{}"])
 def test_an_answer_that_is_not_aws_s_is_a_failing_source_and_no_traceback(
-    home: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+    begun_home: Path, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
     values = settings.load(cost_explorer=True)
     with answering(answer) as url:
@@ -166,20 +166,22 @@ class Meter:
         return self.asked
 
 
-def test_an_answered_bill_is_not_paid_for_again_within_six_hours(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answered_bill_is_not_paid_for_again_within_six_hours(
+    begun_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     values, meter = settings.load(), Meter(monkeypatch, "1", "2")
     assert meter.asked_by(values, NOW) == ["all", "1", "2"]
     assert meter.asked_by(values, NOW + timedelta(hours=5, minutes=59)) == []
     assert meter.asked_by(values, NOW + timedelta(hours=6)) == ["all", "1", "2"]
 
 
-def test_an_answer_that_brought_nothing_is_an_answer(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_brought_nothing_is_an_answer(begun_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values, meter = settings.load(), Meter(monkeypatch)
     assert meter.asked_by(values, NOW) == ["all"]
     assert meter.asked_by(values, NOW + timedelta(minutes=10)) == []
 
 
-def test_only_the_question_that_failed_is_asked_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_question_that_failed_is_asked_again(begun_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values, meter = settings.load(), Meter(monkeypatch, "1", "2", "3")
     meter.down.add("2")
     assert meter.asked_by(values, NOW) == ["all", "1", "2"]
@@ -189,7 +191,7 @@ def test_only_the_question_that_failed_is_asked_again(home: Path, monkeypatch: p
 
 
 def test_other_days_other_accounts_and_a_clock_turned_back_are_other_questions(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    begun_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values, meter = settings.load(cost_explorer_accounts=("1",)), Meter(monkeypatch)
     late = datetime(2026, 11, 18, 23, tzinfo=UTC)
@@ -199,7 +201,7 @@ def test_other_days_other_accounts_and_a_clock_turned_back_are_other_questions(
     assert meter.asked_by(values, late - timedelta(hours=1)) == ["1"]
 
 
-def test_the_waiting_time_is_a_setting(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_waiting_time_is_a_setting(begun_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHIPLEDGER_COST_EXPLORER_INTERVAL_HOURS", "1")
     values, meter = settings.load(), Meter(monkeypatch, "1")
     assert meter.asked_by(values, NOW) == ["all", "1"]
@@ -207,7 +209,7 @@ def test_the_waiting_time_is_a_setting(home: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_bills_that_came_as_files_do_not_keep_the_pull_from_asking(
-    home: Path, small_files: Any, monkeypatch: pytest.MonkeyPatch
+    begun_home: Path, small_files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values, meter = settings.load(inbox=(str(small_files.folder),)), Meter(monkeypatch, "1")
     small_files.cost_page("444455556666-20261003T000000Z.json")

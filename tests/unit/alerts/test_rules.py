@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -13,7 +12,7 @@ import pytest
 from alerts.rules import COLUMNS, SIGNALS, detect, read_findings
 from pipeline import failpoints
 from pipeline.errors import ModelError
-from pipeline.warehouse import SQL_DIR, bootstrap
+from pipeline.warehouse import SQL_DIR
 
 AS_OF = datetime(2026, 11, 15, tzinfo=UTC)
 SIGNAL_DDL = """
@@ -30,13 +29,10 @@ SPIKE = "('daily_cost_spike', '1/p5', 'warning', 'closed', '2026-11-10 00:00Z', 
 
 
 @pytest.fixture
-def conn() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as conn:
-        conn.execute("set timezone = 'UTC'")
-        bootstrap(conn)
-        for table in SIGNALS:
-            conn.execute(SIGNAL_DDL.format(table))
-        yield conn
+def conn(raw_conn: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    for table in SIGNALS:
+        raw_conn.execute(SIGNAL_DDL.format(table))
+    return raw_conn
 
 
 def signal(conn: duckdb.DuckDBPyConnection, *idle: str) -> None:

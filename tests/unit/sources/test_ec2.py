@@ -36,7 +36,7 @@ def moto_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def ec2(home: object, moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def ec2(begun_home: object, moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """An EC2 client of an empty moto, and the environment in which ours find it."""
     for name, value in {**KEYS, "AWS_ENDPOINT_URL": moto_url}.items():
         monkeypatch.setenv(name, value)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pipeline.errors import RefusedDelivery
 from pipeline.sources.base import IngestOptions, ParsedDelivery, Seeds, SourceObject
 from pipeline.sources.cloudwatch_series import RULES
-from pipeline.sources.metric_stream import FINEST, read
+from pipeline.sources.metric_stream import read
 
 AT = datetime(2026, 11, 22, 18, 1, tzinfo=UTC)
 CORE = {
@@ -125,18 +125,56 @@ BAD = {
     b"not json": "not JSON",
     b'{"metric_stream_name":"fleet","account_id":"1"': "not JSON",
     line()[:200]: "not JSON",
-    b"[1,2]": "no datapoint",
-    line(dimensions=CORE | {"NodeName": 3}).strip(): "is no text",
-    line(account_id=1).strip(): "is no text",
-    line(timestamp="1795370400000").strip(): "no timestamp",
+    b"[1,2]": "Expected `object`",
+    line(dimensions=CORE | {"NodeName": 3}).strip(): "Expected `str`, got `int`",
+    line(dimensions=7).strip(): "Expected `object`",
+    line(account_id=1).strip(): "$.account_id",
+    line(timestamp="1795370400000").strip(): "$.timestamp",
     line(timestamp=1795370400).strip(): "epoch millisecond",
     line(timestamp=10**17).strip(): "epoch millisecond",
-    json.dumps(point() | {"value": {"max": 1.0}}, separators=(",", ":")).encode(): "lacks one of",
-    json.dumps(point() | {"value": 3}, separators=(",", ":")).encode(): "lacks one of",
+    line(timestamp=10**30).strip(): "epoch millisecond",
+    json.dumps(point() | {"value": {"max": 1.0}}, separators=(",", ":")).encode(): "missing required field",
+    json.dumps(point() | {"value": 3}, separators=(",", ":")).encode(): "$.value",
     line().strip().replace(b'"count":2.0', b'"count":0.0'): "0 samples",
-    line().strip().replace(b'"sum":142.4', b'"sum":1e999'): "",
+    line().strip().replace(b'"sum":142.4', b'"sum":1e999'): "Number out of range",
     line().strip().replace(b'"sum":142.4', b'"sum":NaN'): "not JSON",
+    line(unit="U").strip().replace(b'"U"', b'"\xff"'): "not JSON",
+    line().strip()[:-1] + b',"x":' + b"[" * 9000 + b"]" * 9000 + b"}": "nested too deeply",
 }
+COPY = line(dimensions={"ClusterName": "c1"})
+NOT_READ = {
+    COPY[:-20]: "not JSON",
+    COPY.strip().replace(b"72.2", b"7.2.2"): "not JSON",
+    COPY.strip().replace(b"72.2", b"072.2"): "not JSON",
+    line(name="pod_x", unit="U").strip().replace(b'"U"', b"U"): "not JSON",
+    line(name="pod_x").strip().replace(b'"metric_name"', b'"metric"'): "missing required field `metric_name`",
+}
+
+
+@pytest.mark.parametrize("others", [0, 3])
+@pytest.mark.parametrize(("bad", "reason"), NOT_READ.items(), ids=[str(number) for number in range(len(NOT_READ))])
+def test_a_bad_line_of_what_is_not_read_is_rejected_too(tmp_path: Path, bad: bytes, reason: str, others: int) -> None:
+    rows, delivery = parse(tmp_path / "x", COPY * others + bad.strip() + b"\n" + line() + COPY)
+    assert len(rows) == 1
+    assert [(each.line_number, reason in each.reason) for each in delivery.rejects] == [(others + 1, True)]
+
+
+HIDDEN = {
+    "escaped name": line().replace(b"node_neuroncore", b"\\u006eode_neuroncore"),
+    "escaped key": line().replace(b'"metric_name"', b'"metric\\u005fname"'),
+    "escaped dimension": line().replace(b'"NeuronCore"', b'"Neuron\\u0043ore"'),
+    "named again behind": line(name="x").replace(b'"unit"', b'"metric_name":"node_neuroncore_utilization","unit"'),
+    "named within a text": line(x='{"metric_name":"x"}').replace(b"{", b'{"note":"}\\n{",', 1),
+    "spaces": json.dumps(point(), indent=None).encode() + b"\n",
+    "other order": json.dumps(dict(reversed(point().items()))).encode() + b"\n",
+}
+
+
+@pytest.mark.parametrize("hidden", HIDDEN.values(), ids=HIDDEN)
+def test_what_json_calls_the_same_datapoint_is_read_among_others(tmp_path: Path, hidden: bytes) -> None:
+    expected = parse(tmp_path / "x", line())[0]
+    rows, delivery = parse(tmp_path / "x", COPY * 5 + hidden + COPY)
+    assert (rows, delivery.rejects) == (expected, [])
 
 
 @pytest.mark.parametrize(("bad", "reason"), BAD.items(), ids=[str(number) for number in range(len(BAD))])
@@ -160,28 +198,46 @@ def test_series_beyond_the_number_kept_at_once_are_read_alike(tmp_path: Path, mo
     text = b"".join(line(dimensions=CORE | {"NeuronCore": f"core{n % 7}"}, timestamp=1795370400000 + 60_000 * n)
                     for n in range(40))  # fmt: skip
     expected = parse(tmp_path / "x", text)[0]
-    monkeypatch.setattr("pipeline.sources.metric_stream_columns.MAX_HEADS", 3)
+    monkeypatch.setattr("pipeline.sources.metric_stream_json.MAX_KEPT", 3)
     assert parse(tmp_path / "x", text)[0] == expected
     assert len(expected) == 40
 
 
-def test_every_rule_is_found_by_a_mark(tmp_path: Path) -> None:
+def test_every_rule_is_read_among_its_copies(tmp_path: Path) -> None:
     text = b""
     for name, rule in RULES.items():
         text += line(name=name, dimensions=dict.fromkeys(sorted(rule.dimension_names), "core1"))
     copies = line(name="pod_x", dimensions={"ClusterName": "c"}) * 60
     rows, _ = parse(tmp_path / "x", copies + text + copies)
     assert {row["metric_name"] for row in rows} == set(RULES)
-    assert FINEST
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.one_of(st.binary(max_size=60), st.just(line().strip()), st.just(line()[:-9])), max_size=8))
-def test_no_line_crashes_the_reader_or_hides_a_good_one(
-    tmp_path_factory: pytest.TempPathFactory, texts: list[bytes]
+def mutated(draw: st.DrawFn) -> bytes:
+    """A good line, or one with something put in, taken out or cut."""
+    text = draw(st.sampled_from([line(), line(timestamp=1795370400000), COPY, line(name="pod_x"), *HIDDEN.values()]))
+    text = text.strip()
+    for _ in range(draw(st.integers(0, 2))):
+        at, much = draw(st.integers(0, len(text))), draw(st.integers(0, 3))
+        put = draw(
+            st.sampled_from([b"", b" ", b"}", b"{", b"\n", b'"', b"0", b"\\", b"\xff", b",", b"}{", b"e9", text])
+        )
+        text = text[:at] + put + text[at + much :]
+    return text
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.one_of(st.binary(max_size=60), st.composite(mutated)()), max_size=8), st.sampled_from([400, 1 << 18])
+)
+def test_blocks_read_as_a_whole_say_what_their_lines_say_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[bytes], chunk: int
 ) -> None:
-    texts = [text for text in texts if b"\n" not in text]
-    path = tmp_path_factory.mktemp("stream") / "x"
-    rows, delivery = parse(path, b"\n".join([line().strip(), *texts]) + b"\n")
-    assert len(rows) == 1
+    path, content = tmp_path_factory.mktemp("stream") / "x", b"\n".join([line().strip(), *texts])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.sources.content.CHUNK_BYTES", chunk)
+        rows, delivery = parse(path, content)
+        patch.setattr("pipeline.sources.metric_stream_json._breaks", lambda _: None)
+        expected, strictly = parse(path, content)
+    assert (rows, delivery.rejects) == (expected, strictly.rejects)
+    assert rows
     assert all(each.line_number > 1 for each in delivery.rejects)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,20 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import SourceError
-from pipeline.prometheus_endpoints import PrometheusEndpoint
 from pipeline.sources import prometheus_api_split
 from pipeline.sources.base import Seeds
 from pipeline.sources.dcgm_identity import gpu_identity
 from pipeline.sources.neuron_exporter_identity import CoreIdentity, exporter_identity
-from pipeline.sources.prometheus_api import asked_window, fetch, window_name, windows_to_ask
+from pipeline.sources.prometheus_api import fetch
 from pipeline.sources.prometheus_api_call import ATTEMPTS, LONGEST_WAIT_SECONDS, Asker, Found
-from pipeline.sources.prometheus_api_http import Reply, Send, Unreached, sender
+from pipeline.sources.prometheus_api_http import Reply, Send, Unreached
 from pipeline.sources.prometheus_api_labels import exporter_labels
 from pipeline.sources.prometheus_api_split import read_metric
-from pipeline.windows import HOUR, Window
+from pipeline.windows import Window
 from pipeline.world import serve_prometheus
 from pipeline.world.prometheus_series import Series
 from pipeline.world.serve_prometheus import PrometheusApi
+from tests.support.prometheus import endpoint
 
 T0 = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp())
 NOW = datetime(2026, 11, 1, 15, tzinfo=UTC)
@@ -48,11 +47,6 @@ class Shelf:
 def shown(labels: Mapping[str, str], values: Mapping[int, float], name: str = "m") -> Series:
     at = np.array(sorted(values), np.int64)
     return Series(name, "gauge", tuple(labels.items()), at, np.array([values[moment] for moment in at.tolist()]))
-
-
-def endpoint(kind: str = "prometheus", **more: Any) -> PrometheusEndpoint:
-    region = "" if kind == "prometheus" else "us-east-1"
-    return PrometheusEndpoint(name="fleet", url="http://host", kind=kind, region=region, **more)  # type: ignore[arg-type]
 
 
 def backend(series: list[Series], kind: str = "prometheus") -> Send:
@@ -330,80 +324,3 @@ def test_cloudwatchs_labels_name_the_same_core_and_gpu() -> None:
     assert (neuron.host, neuron.core_index, neuron.pod_name) == ("ip-10-0-0-1.ec2.internal", 3, "train-0")
     assert gpu is not None
     assert (gpu.hostname, gpu.pod, gpu.namespace) == ("ip-10-0-0-1.ec2.internal", "train-0", "ml")
-
-
-def windows() -> Iterator[Any]:
-    edges = st.integers(min_value=0, max_value=30 * 60).map(lambda minute: NOW - timedelta(minutes=minute))
-    return st.lists(
-        st.tuples(edges, edges).filter(lambda pair: pair[0] < pair[1]).map(lambda pair: Window(*pair)), max_size=6
-    )  # type: ignore[return-value]
-
-
-@given(windows(), st.sampled_from([10, 60, 300, 3600]), st.integers(0, 3600))  # type: ignore[arg-type]
-def test_every_step_of_the_history_is_asked_once(known: list[Window], step: int, lag: int) -> None:
-    asking = endpoint(step_seconds=step, history_hours=24, lag_seconds=lag)
-    fresh = list(windows_to_ask(asking, known, NOW))
-
-    assert not list(windows_to_ask(asking, [*known, *fresh], NOW))
-    assert all(window.end_at - window.start_at <= HOUR for window in fresh)
-    assert all(window.end_at <= NOW - timedelta(seconds=lag) for window in fresh)
-    for window in fresh:
-        assert not any(window.start_at < other.end_at and other.start_at < window.end_at for other in known)
-
-
-def test_a_window_stands_in_the_name_of_its_delivery() -> None:
-    window = Window(NOW - HOUR, NOW)
-
-    assert asked_window(window_name("fleet", window)) == window
-
-
-def test_a_longer_history_asks_for_what_is_older_alone() -> None:
-    day = [Window(NOW - timedelta(hours=24), NOW)]
-
-    older = list(windows_to_ask(endpoint(history_hours=26, lag_seconds=0), day, NOW))
-
-    assert older == [Window(NOW - timedelta(hours=age), NOW - timedelta(hours=age - 1)) for age in (26, 25)]
-
-
-Sent = Callable[[PrometheusEndpoint, str], dict[str, str]]
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """What headers a form is sent with."""
-    headers: dict[str, str] = {}
-
-    def catch(self: object, request: Any) -> Any:
-        headers.update(
-            {name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()}
-        )
-        return type("Answer", (), {"status_code": 200, "content": b"{}", "headers": {}})()
-
-    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", catch)
-
-    def send(asking: PrometheusEndpoint, token: str) -> dict[str, str]:
-        headers.clear()
-        sender(asking, token)({"query": "m"})
-        return headers
-
-    return send
-
-
-@pytest.mark.parametrize(("kind", "service"), [("amp", "aps"), ("cloudwatch", "monitoring")])
-def test_aws_endpoints_are_signed_for_their_service(
-    sent: Sent, monkeypatch: pytest.MonkeyPatch, kind: str, service: str
-) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAWORLD")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sesame")
-
-    signature = sent(endpoint(kind), "")["Authorization"]
-
-    assert re.search(rf"Credential=AKIAWORLD/\d{{8}}/us-east-1/{service}/aws4_request", signature)
-    assert "sesame" not in signature
-
-
-def test_the_token_goes_to_the_endpoints_that_want_it_alone(sent: Sent) -> None:
-    assert sent(endpoint(bearer=True), "sesame")["Authorization"] == "Bearer sesame"
-    assert "Authorization" not in sent(endpoint(), "sesame")
-    with pytest.raises(SourceError, match="set CHIPLEDGER_PROMETHEUS_TOKEN"):
-        sender(endpoint(bearer=True))
