@@ -130,6 +130,23 @@ def test_an_unreachable_source_fails_its_own_task_and_the_pass_goes_on(
     assert settings.load().place.snapshot.is_file()
 
 
+def test_what_a_killed_run_landed_is_told_to_the_marts_by_the_next_and_then_no_more(
+    airflow: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task outlives its killed scheduler and lands, but its news is lost; tried again, it finds nothing new."""
+    (tmp_path / "inbox").mkdir()
+    scrape = 'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",modelName="NVIDIA L4",Hostname="h"} 7\n'
+    (tmp_path / "inbox" / "a-20261102T000000Z.prom").write_text(scrape, "utf-8")
+    monkeypatch.setenv("CHIPLEDGER_INBOX", str(tmp_path / "inbox"))
+    values = settings.load()
+    assert steps.ingest_metrics(values, values.clock()).count("landed") == 1
+    before = len(told("raw_metrics"))
+    for _, run in runner.runs(("ingest_metrics", "build_marts", "ingest_metrics")):
+        run()
+    (news,) = told("raw_metrics")[before:]
+    assert news["windows"]["raw_dcgm_samples"][0] == "2026-11-02T00:00:00+00:00"
+
+
 def test_a_failing_task_surfaces_its_own_error(airflow: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(*_: object) -> None:
         raise UsageError("the rules are wrong")
