@@ -34,8 +34,8 @@ COMMON = {
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
     "AIRFLOW__SCHEDULER__MP_START_METHOD": "fork",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
-    # What a killed scheduler had begun is begun again as soon as its heartbeat is so old: looked for every five
-    # seconds, not minutes. Airflow's own threshold: a scheduler whose loop stands still for longer takes its own
+    # What a killed scheduler had begun is begun again once its last heartbeat is older than the threshold, looked for
+    # every five seconds. The threshold is Airflow's own: a scheduler whose loop stands still for longer takes its own
     # tasks for orphans, and a tighter one would do that on a loaded machine.
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
