@@ -1,8 +1,4 @@
-"""What a task would load first, loaded once: the scheduler's workers are forked from a process that imports this.
-
-Five tasks stand between an object in S3 and its published cost; each would spend two seconds on imports and on parsing
-every model. Importing has no other effect, and nothing else imports this file (`[core] mp_forkserver_preload`).
-"""
+"""What a task would load first; importing it has no other effect. The scheduler does, for its workers (executor.py)."""
 
 import airflow.dag_processing.dagbag
 import airflow.executors.local_executor

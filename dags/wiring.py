@@ -70,8 +70,9 @@ def run_in_one_go(*steps: Callable[[Settings, datetime], object]) -> None:
 def ingest_step(step: Callable[[Settings, datetime], Any], asset: Asset) -> list[str]:
     """Run an ingest step; returns a sentence per source that did not answer, for tasks that fail by its name.
 
-    What landed is told to the marts all the same, with the windows that wait for a build. Without news the task is
-    skipped, so that no asset event wakes them; where nothing landed for want of an answer it fails, and is tried again.
+    The marts are told while any window waits for a build, whoever landed it: a run whose scheduler was killed lands to
+    its end, but nobody is left to hear of it. Without news the task is skipped, so that no asset event wakes them;
+    where there is none for want of an answer it fails, and is tried again.
     """
     from airflow.sdk import get_current_context
     from airflow.sdk.exceptions import AirflowSkipException
@@ -82,11 +83,12 @@ def ingest_step(step: Callable[[Settings, datetime], Any], asset: Asset) -> list
     values = settings.load()
     ingested = step(values, values.clock())
     say(str(ingested))
-    if not ingested.count("landed"):
+    windows = steps.waiting_windows(values)
+    if not (windows or ingested.count("landed")):
         if ingested.unreachable:
             raise SourceError(str(ingested))
         raise AirflowSkipException(f"nothing new: {ingested}")
-    get_current_context()["outlet_events"][asset].extra = {"windows": steps.waiting_windows(values)}
+    get_current_context()["outlet_events"][asset].extra = {"windows": windows}
     return [one.words for one in ingested.unreachable]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ def examine(settings: Settings) -> list[Finding]:
         examine_rules(lambda: len(attribution.read_rules(settings.workloads)), settings.workloads),
         *examine_inbox(steps.sweep_roots(settings), list_objects, probe_object),
         *_examine_aws(settings, now),
+        *_examine_prometheus(settings, now),
         examine_spend(
             settings.cost_explorer, len(settings.cost_explorer_accounts), settings.cost_explorer_interval_hours
         ),
@@ -49,13 +51,44 @@ def _examine_aws(settings: Settings, now: datetime) -> Iterator[Finding]:
     """Credentials first: without them every permission would fail with the same words."""
     from pipeline.sources import clients
 
-    pulled = settings.regions or ((clients.COST_EXPLORER_REGION,) if settings.cost_explorer else ())
+    billed = (clients.COST_EXPLORER_REGION,) if settings.cost_explorer else ()
+    pulled = settings.regions or settings.inventory_regions or billed
     credentials = examine_credentials(pulled, clients.account_id)
     yield credentials
     if not settings.regions:
         yield Finding("cloudwatch", "ok", "not pulled (CHIPLEDGER_REGIONS is empty)")
     if credentials.status == "ok":
         yield from examine_permissions(_needed(settings, now))
+        for role in ("", *settings.inventory_roles) if settings.inventory_regions else ():
+            yield from _examine_inventory(settings, role)
+
+
+def _examine_inventory(settings: Settings, role: str) -> Iterator[Finding]:
+    """What the listings of one account need: its role first, without which nothing else can be asked."""
+    from pipeline.sources import clients, probes
+
+    taken: list[Mapping[str, str]] = []
+    regions = settings.inventory_regions
+    if role:
+        take = partial(clients.assume_role, role, regions[0], settings.inventory_external_id)
+        place = f"AWS role {role}"
+        yield from examine_permissions([Permission("inventory", "sts:AssumeRole", place, lambda: taken.append(take()))])
+        if not taken:
+            return
+    for region in regions:
+        place = f"EC2 {region}" + (f" of {role}" if role else "")
+        for operation, action in _listings(settings, role):
+            probe = partial(probes.describe, operation, action, region, taken[0] if taken else None, place)
+            yield from examine_permissions([Permission("inventory", f"ec2:{action}", place, probe)])
+
+
+def _listings(settings: Settings, role: str) -> Iterator[tuple[str, str]]:
+    """EC2 operations with their IAM actions; spot prices are the same in every account, and asked of our own."""
+    yield "describe_instances", "DescribeInstances"
+    yield "describe_instance_types", "DescribeInstanceTypes"
+    yield "describe_capacity_reservations", "DescribeCapacityReservations"
+    if settings.spot_prices and not role:
+        yield "describe_spot_price_history", "DescribeSpotPriceHistory"
 
 
 def _needed(settings: Settings, now: datetime) -> Iterator[Permission]:
@@ -69,6 +102,23 @@ def _needed(settings: Settings, now: datetime) -> Iterator[Permission]:
     if settings.cost_explorer:
         probe = partial(probes.get_cost_and_usage, now)
         yield Permission("cost explorer", "ce:GetCostAndUsage", probes.COST_EXPLORER, probe)
+    for url in settings.queues:
+        place = f"queue {url}"
+        yield Permission("queue", "sqs:ReceiveMessage", place, partial(probes.receive_message, url))
+        yield Permission("queue", "sqs:DeleteMessage", place, partial(probes.delete_message, url))
+
+
+def _examine_prometheus(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Whether each API answers; what an answer takes differs by kind, so the words of a refusal name it."""
+    from pipeline.errors import SourceError
+    from pipeline.sources import probes
+
+    for endpoint in settings.prometheus:
+        try:
+            probes.query_range(endpoint, settings.prometheus_token.get_secret_value(), now)
+            yield Finding("prometheus", "ok", f"{endpoint.name}: {endpoint.url} answers")
+        except SourceError as error:
+            yield Finding("prometheus", "fail", str(error))
 
 
 def _examine_slack(settings: Settings) -> Finding:

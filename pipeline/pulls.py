@@ -114,7 +114,7 @@ def pull_inventory(settings: Settings, now: datetime) -> Ingested:
     for role in ("", *settings.inventory_roles):
         for region in settings.inventory_regions:
             whose = f"EC2 {region}" + (f" of {role}" if role else "")
-            entered = answers.ask(whose, "inventory", partial(_enter, role, region))
+            entered = answers.ask(whose, "inventory", partial(_enter, role, region, settings.inventory_external_id))
             if entered:
                 _list_ec2(answers, whose, Place(entered[0], region, now, known), entered[1])
     return _land(settings, answers, now, ApiSpend(Decimal(0)))
@@ -126,7 +126,7 @@ def pull_spot_prices(settings: Settings, now: datetime) -> Ingested:
     types = [row["instance_type"] for row in Seeds(SQL_DIR / "seeds").rows("instance_types")]
     for region in settings.inventory_regions:
         whose = f"EC2 spot prices {region}"
-        if entered := answers.ask(whose, "spot_prices", partial(_enter, "", region)):
+        if entered := answers.ask(whose, "spot_prices", partial(_enter, "", region, "")):
             place = Place(entered[0], region, now, known)
             before = known.get(place.name("spot-prices"))
             since = before.observed_at if before else now - FIRST_SPOT_PULL
@@ -135,11 +135,11 @@ def pull_spot_prices(settings: Settings, now: datetime) -> Ingested:
     return _land(settings, answers, now, ApiSpend(Decimal(0)))
 
 
-def _enter(role: str, region: str) -> tuple[str, EC2Client]:
+def _enter(role: str, region: str, external_id: str) -> tuple[str, EC2Client]:
     """The account, and a client that may ask it."""
     if not role:
         return clients.account_id(region), clients.ec2(region)
-    return role.split(":")[4], clients.ec2(region, clients.assume_role(role, region))
+    return role.split(":")[4], clients.ec2(region, clients.assume_role(role, region, external_id))
 
 
 def _list_ec2(answers: _Answers, whose: str, place: Place, client: EC2Client) -> None:

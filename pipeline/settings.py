@@ -59,6 +59,7 @@ class Settings(BaseSettings):
         (), description="AWS regions whose EC2 instances, types and capacity reservations are listed; none = not listed"
     )
     inventory_roles: Listed = Field((), description="ARNs of roles in other accounts whose EC2 is listed too")
+    inventory_external_id: str = Field("", description="sts:ExternalId that those roles want; none = not sent")
     spot_prices: bool = Field(False, description="pull the spot price history of inventory_regions")
     cloudwatch_interval_minutes: float = Field(
         60.0, gt=0, le=1440, description="how long an answered metric is not asked for again"

@@ -44,11 +44,14 @@ def ec2(region: str, credentials: Mapping[str, str] | None = None) -> EC2Client:
     return client
 
 
-def assume_role(role_arn: str, region: str) -> dict[str, str]:
+def assume_role(role_arn: str, region: str, external_id: str = "") -> dict[str, str]:
     """Credentials of another account's role, for an hour; raises SourceError saying what to mend."""
     client = _client("sts", region)
+    asked = {"RoleArn": role_arn, "RoleSessionName": ROLE_SESSION} | (
+        {"ExternalId": external_id} if external_id else {}
+    )
     answer = call(
-        lambda: sts_answer(partial(client.assume_role, RoleArn=role_arn, RoleSessionName=ROLE_SESSION)),
+        lambda: sts_answer(partial(client.assume_role, **asked)),
         permission=f"sts:AssumeRole on {role_arn}",
         place=f"AWS role {role_arn}",
         holding="Credentials",

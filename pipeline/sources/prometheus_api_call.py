@@ -68,23 +68,24 @@ Judged: TypeAlias = "Answer | _Again"
 
 @dataclass
 class Asker:
-    """Asks one endpoint; `requests` counts what was sent."""
+    """Asks one endpoint, each question `attempts` times at most; `requests` counts what was sent."""
 
     endpoint: PrometheusEndpoint
     send: Send
     sleep: Callable[[float], None]
+    attempts: int = ATTEMPTS
     requests: int = field(default=0)
 
     def ask(self, query: str, start_seconds: int, end_seconds: int) -> Answer:
         """The answer for evaluations from start to end, both included.
 
-        What may pass is asked again, five times in all, with growing waits or as long as the server says. Raises
+        What may pass is asked again, with growing waits or as long as the server says. Raises
         TooLarge where less time must be asked, SourceError for all else.
         """
         form = {"query": query, "start": str(start_seconds), "end": str(end_seconds)}
         form["step"] = str(self.endpoint.step_seconds)
         patience = FIRST_WAIT_SECONDS
-        for _ in range(ATTEMPTS - 1):
+        for _ in range(self.attempts - 1):
             judged = self._judged(form)
             if isinstance(judged, Answer):
                 return judged
@@ -95,7 +96,8 @@ class Asker:
             return last
         if last.timed_out:
             raise TooLarge(last.reason)
-        raise self.error(f"{last.reason}, {ATTEMPTS} times; run again later")
+        times = f", {self.attempts} times" if self.attempts > 1 else ""
+        raise self.error(f"{last.reason}{times}; run again later")
 
     def error(self, words: str) -> SourceError:
         """A SourceError that names the endpoint."""

@@ -59,6 +59,15 @@ class Queue:
             place=f"queue {self.url}",
         )
 
+    def peek(self) -> None:
+        """Raise SourceError unless messages may be received; one that is there stays there for everybody else."""
+        client = self._client()
+        call(
+            lambda: client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=1, VisibilityTimeout=0),
+            permission="sqs:ReceiveMessage",
+            place=f"queue {self.url}",
+        )
+
     def _client(self) -> SQSClient:
         return _client(region_of(self.url))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dags import run_in_process as runner
-from pipeline import settings, steps
+from pipeline import services, settings, steps
 from pipeline.errors import UsageError
 
 DAG_IDS = {"ingest_events", "ingest_metrics", "ingest_costs", "build_marts", "validate_batches", "send_alerts"}
@@ -20,6 +21,31 @@ DAG_FILES = sorted(path for path in runner.DAGS_FOLDER.glob("*.py") if path.stem
 def test_all_dags_load_and_nothing_else(dag_bag: Any) -> None:
     assert dag_bag.import_errors == {}
     assert set(dag_bag.dags) == DAG_IDS
+
+
+def test_the_dag_processor_reads_dag_files_alone(airflow: Path) -> None:
+    """What tasks load was imported anew every half minute: 30 s of it at a time on a busy machine."""
+    from airflow.utils.file import list_py_file_paths
+
+    assert sorted(map(Path, list_py_file_paths(str(runner.DAGS_FOLDER)))) == DAG_FILES
+
+
+@pytest.mark.slow
+def test_workers_start_with_everything_loaded_and_are_forked_from_what_loaded_it(
+    airflow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loaded after its start, the scheduler's loop stood still until it took its own tasks for orphans."""
+    from airflow.executors.local_executor import LocalExecutor
+
+    from dags.executor import WarmExecutor
+
+    loaded: list[bool] = []
+    monkeypatch.delitem(sys.modules, "dags.warm", raising=False)
+    monkeypatch.setattr(LocalExecutor, "start", lambda self: loaded.append("dags.warm" in sys.modules))
+    WarmExecutor(parallelism=1).start()
+    assert loaded == [True]
+    assert services.COMMON["AIRFLOW__CORE__EXECUTOR"] == f"{WarmExecutor.__module__}.{WarmExecutor.__qualname__}"
+    assert services.COMMON["AIRFLOW__SCHEDULER__MP_START_METHOD"] == "fork"
 
 
 @pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
@@ -102,6 +128,23 @@ def test_an_unreachable_source_fails_its_own_task_and_the_pass_goes_on(
     assert told("raw_metrics")[-1]["windows"]["raw_dcgm_samples"][0] == "2026-11-01T00:00:00+00:00"
     assert {one.state for one in others} == {"success"}
     assert settings.load().place.snapshot.is_file()
+
+
+def test_what_a_killed_run_landed_is_told_to_the_marts_by_the_next_and_then_no_more(
+    airflow: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task outlives its killed scheduler and lands, but its news is lost; tried again, it finds nothing new."""
+    (tmp_path / "inbox").mkdir()
+    scrape = 'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1",modelName="NVIDIA L4",Hostname="h"} 7\n'
+    (tmp_path / "inbox" / "a-20261102T000000Z.prom").write_text(scrape, "utf-8")
+    monkeypatch.setenv("CHIPLEDGER_INBOX", str(tmp_path / "inbox"))
+    values = settings.load()
+    assert steps.ingest_metrics(values, values.clock()).count("landed") == 1
+    before = len(told("raw_metrics"))
+    for _, run in runner.runs(("ingest_metrics", "build_marts", "ingest_metrics")):
+        run()
+    (news,) = told("raw_metrics")[before:]
+    assert news["windows"]["raw_dcgm_samples"][0] == "2026-11-02T00:00:00+00:00"
 
 
 def test_a_failing_task_surfaces_its_own_error(airflow: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
 from pipeline import cli
 from pipeline.errors import SourceError
+from pipeline.sources import queues
 from pipeline.sources.objects import StoredObject, probe_object
 from pipeline.world import END_AT, World, WorldOptions, simulate
 from tests.support.doubles import SECRET, TOKEN, ask_here, do_not_wait, serving
 
 REGION = "us-west-2"
+ROLE = "arn:aws:iam::777788889999:role/chipledger-reader"
 ACTIONS = ("cloudwatch:ListMetrics", "cloudwatch:GetMetricData", "ce:GetCostAndUsage")
 Doctor = Callable[[], tuple[int, list[dict[str, Any]]]]
 
@@ -47,6 +52,41 @@ def doctor(
         return int(end.value.code or 0), json.loads(told)
 
     return run
+
+
+@dataclass
+class Aws:
+    """moto's AWS, the calls made of it as `service:Operation` with what was asked, and the one that it refuses."""
+
+    refused: str = ""
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"AWS_{name}", "testing")
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+    told, answer = Aws(), BaseClient._make_api_call
+
+    def call(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
+        name = f"{client.meta.service_model.service_name}:{operation}"
+        told.calls.append((name, asked))
+        if told.refused and name.removesuffix("Batch") == told.refused:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+        if name == "ec2:DescribeCapacityReservations":  # moto does not know them; EC2 says so to a dry run
+            raise ClientError({"Error": {"Code": "DryRunOperation", "Message": "yes"}}, operation)
+        return answer(client, operation, asked)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    queues._client.cache_clear()
+    with mock_aws():
+        yield told
+    queues._client.cache_clear()
+
+
+def of(part: str, findings: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(found["status"], found["what"]) for found in findings if found["part"] == part]
 
 
 def pull_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,23 +139,85 @@ def test_wrong_credentials_are_told_once(world: World, doctor: Doctor, monkeypat
     assert "wrong credentials, or a region" in failed[0]
 
 
-def test_a_bucket_is_listed_and_its_newest_object_read(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_is_listed_and_its_newest_object_read(
+    doctor: Doctor, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CHIPLEDGER_INBOX", "s3://fleet/dcgm/,s3://nobody/")
-    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(f"AWS_{name}", "testing")
-    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
-    with mock_aws():
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket="fleet")
-        s3.put_object(Bucket="fleet", Key="dcgm/a.prom", Body=b"x")
-        code, findings = doctor()
+    s3 = boto3.client("s3", region_name="us-east-1")
+    s3.create_bucket(Bucket="fleet")
+    s3.put_object(Bucket="fleet", Key="dcgm/a.prom", Body=b"x")
+    code, findings = doctor()
 
-    inbox = [(found["status"], found["what"]) for found in findings if found["part"] == "inbox"]
+    inbox = of("inbox", findings)
     assert code == 1
     assert inbox[0] == ("ok", "s3://fleet/dcgm/: 1 objects")
     assert inbox[1][0] == "fail"
     assert "s3://nobody/" in inbox[1][1]
     assert "there is no such bucket" in inbox[1][1]
+
+
+def test_a_queue_is_looked_into_without_taking_anything(
+    doctor: Doctor, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs = boto3.client("sqs", region_name="us-east-1")
+    url = sqs.create_queue(QueueName="arrivals")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="news")
+    gone = url.replace("arrivals", "nobody")
+    monkeypatch.setenv("CHIPLEDGER_QUEUES", f"{url},{gone}")
+    code, findings = doctor()
+
+    told = of("queue", findings)
+    assert (code, [status for status, _ in told]) == (1, ["ok", "ok", "fail", "fail"])
+    assert told[0][1] == f"queue {url}: sqs:ReceiveMessage is allowed"
+    assert told[1][1] == f"queue {url}: sqs:DeleteMessage is allowed"
+    assert f"queue {gone}" in told[2][1]
+    assert [one["Body"] for one in sqs.receive_message(QueueUrl=url)["Messages"]] == ["news"]
+
+
+@pytest.mark.parametrize(
+    "action", ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sts:AssumeRole", "ec2:DescribeInstances"]
+)
+def test_what_events_and_inventory_may_not_do_is_named(
+    doctor: Doctor, aws: Aws, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    monkeypatch.setenv("CHIPLEDGER_QUEUES", boto3.client("sqs", "us-east-1").create_queue(QueueName="q")["QueueUrl"])
+    monkeypatch.setenv("CHIPLEDGER_INVENTORY_REGIONS", REGION)
+    monkeypatch.setenv("CHIPLEDGER_INVENTORY_ROLES", ROLE)
+    aws.refused = action
+    code, findings = doctor()
+
+    failed = [what for part in ("queue", "inventory") for status, what in of(part, findings) if status == "fail"]
+    assert (code, len(failed)) == (1, 2 if action.startswith("ec2") else 1), "of our own account, and of the role's"
+    assert all(f"allow {action}" in what and what.endswith("to this identity, then run again") for what in failed)
+
+
+def test_a_role_is_taken_with_its_external_id(doctor: Doctor, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_INVENTORY_REGIONS", REGION)
+    monkeypatch.setenv("CHIPLEDGER_INVENTORY_ROLES", ROLE)
+    monkeypatch.setenv("CHIPLEDGER_INVENTORY_EXTERNAL_ID", "not-a-secret-but-hard-to-guess")
+    code, findings = doctor()
+
+    assert [asked["ExternalId"] for name, asked in aws.calls if name == "sts:AssumeRole"] == [
+        "not-a-secret-but-hard-to-guess"
+    ]
+    told = of("inventory", findings)
+    assert (code, {status for status, _ in told}) == (0, {"ok"})
+    assert told[3][1] == f"AWS role {ROLE}: sts:AssumeRole is allowed"
+    assert told[4][1] == f"EC2 {REGION} of {ROLE}: ec2:DescribeInstances is allowed"
+
+
+def test_a_prometheus_that_answers_and_one_that_does_not_have_a_line_each(
+    world: World, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(world) as server:
+        endpoints = [{"name": "up", "url": server.url}, {"name": "down", "url": "http://127.0.0.1:9"}]
+        monkeypatch.setenv("CHIPLEDGER_PROMETHEUS", json.dumps(endpoints))
+        code, findings = doctor()
+
+    (up, down) = of("prometheus", findings)
+    assert (code, up) == (1, ("ok", f"up: {server.url} answers"))
+    assert down[0] == "fail"
+    assert down[1].startswith("Prometheus down (http://127.0.0.1:9): ")
 
 
 def test_an_object_that_may_not_be_read_is_named(no_settings: None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import services
+from pipeline import services, supervisor
 from pipeline.home import REPOSITORY
 from pipeline.probe import PARTS
 from pipeline.settings import COMPOSE_SECRETS, Settings
@@ -41,6 +41,13 @@ def test_the_services_are_those_of_chipledger_up_and_the_demo_is_left_out_unless
 @pytest.mark.parametrize("name", AIRFLOW)
 def test_each_process_runs_the_command_of_chipledger_up(name: str) -> None:
     assert COMPOSE["services"][name]["command"] == ["airflow", *services.PROCESSES[name]]
+
+
+@pytest.mark.parametrize("name", AIRFLOW)
+def test_each_process_is_given_the_time_to_stop_that_chipledger_up_gives(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["stop_grace_period"] == f"{supervisor.STOP_SECONDS:.0f}s"
+    assert service["init"], "what a killed scheduler leaves behind dies with its container"
 
 
 def test_init_prepares_what_chipledger_up_prepares() -> None:

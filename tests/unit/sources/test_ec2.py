@@ -218,7 +218,7 @@ def test_a_role_that_may_not_be_assumed_silences_no_other_account(
 ) -> None:
     start(ec2, "p5.48xlarge")
 
-    def refuse(role: str, region: str) -> dict[str, str]:
+    def refuse(role: str, region: str, external_id: str) -> dict[str, str]:
         raise SourceError(f"AWS role {role}: AccessDenied; allow sts:AssumeRole on {role}")
 
     monkeypatch.setattr(pulls.clients, "assume_role", refuse)
