@@ -97,4 +97,5 @@ def test_every_example_of_the_allocation_is_a_test_case() -> None:
     classes = set(re.findall(r"^\*\*([a-z._]+)\.\*\*", text, re.MULTILINE))
     fact = (ROOT / "sql" / "marts" / "fct_cost_allocated_hourly.sql").read_text("utf-8")
     stated = re.search(r"check:  fail \| cost_class in \(([^)]*)\)", fact)
-    assert stated and classes == set(re.findall(r"'([^']+)'", stated[1]))
+    assert stated
+    assert classes == set(re.findall(r"'([^']+)'", stated[1]))
