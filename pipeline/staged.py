@@ -39,6 +39,8 @@ HALF_OPEN = frozenset(
     {"raw_cur_lines", "raw_cur_splits", "raw_focus_lines", "raw_cost_explorer_groups", "raw_cost_explorer_resources"}
     | {"raw_work_units"}
 )
+# Tables that hold each key once, whoever brings it: their rows are nobody's delivery, and change no figure by themselves.
+CATALOGUES = {"raw_cloudwatch_series": "series_key"}
 
 REJECT_COLUMNS = ("delivery_id", "source", "object", "line_number", "reason", "text")
 
@@ -99,6 +101,10 @@ class Staged:
     def add(self, table: str, rows: pa.RecordBatch) -> None:
         """Keep rows of a raw table (without delivery_id)."""
         if not len(rows):
+            return
+        if table in CATALOGUES:
+            self._batches.append((table, rows))
+            self.byte_count += rows.nbytes
             return
         self._batches.append((table, _identified(rows, str(self.info.delivery_id))))
         self.row_count += len(rows)

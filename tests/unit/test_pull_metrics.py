@@ -97,7 +97,8 @@ def test_points_that_are_known_are_not_landed_again_and_late_ones_are(account: A
     client.result = lambda query, body: late(honest(query, body))  # type: ignore[method-assign]
     corrected = account.pull(NOW + 2 * HOUR)
     assert corrected.count("landed") == 4
-    newest = "select value from raw_cloudwatch_samples join raw_deliveries using (delivery_id) where sample_at = "
+    newest = "select value from raw_cloudwatch_samples join raw_deliveries using (delivery_id) "
+    newest += "join raw_cloudwatch_series using (series_key) where sample_at = "
     newest += "'2026-11-18 11:30:00+00' and metric_name like '%utilization' order by observed_at desc, neuron_core"
     assert rows(newest)[0] != rows(newest)[-1]
 
