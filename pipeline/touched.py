@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.sources.cur import billing_month
 from pipeline.staged import Staged, TableRows, registered
 from pipeline.warehouse import existing_tables
-from pipeline.windows import HOUR, Window, floor_hour, merge, whole_days, whole_hours
+from pipeline.windows import HOUR, Window, floor_hour, merge, whole_days
 
 # What tells one series of samples from another, per table whose samples stand for the gap before them.
 SERIES_KEYS = {

@@ -14,6 +14,7 @@ from pipeline.errors import SourceError
 from pipeline.sources.cloudwatch_answers import Piece, Pull
 
 Integers = NDArray[np.int64]
+Periods = NDArray[np.int32]
 COMMA = ord(",")
 NOTHING: Sequence[Piece] = ((b"", b""),)
 
@@ -28,7 +29,7 @@ class Slice:
     name: str
     rows: Integers
     counts: Integers
-    periods: Integers
+    periods: Periods
     text: bytes
 
     @cached_property
@@ -43,7 +44,7 @@ class Points:
     def __init__(self, pull: Pull, answers: Sequence[Sequence[Piece]]) -> None:
         """`answers`: per series what it was answered, in the order of the pages. Raises SourceError for other shapes."""
         self._pull = pull
-        self._periods: list[Integers] = []
+        self._periods: list[Periods] = []
         self._numbers: dict[bytes, int] = {}
         told = [self._ordered(pieces or NOTHING) for pieces in answers]
         self._kinds = np.array([kind for kind, _ in told], np.int64)
@@ -63,13 +64,13 @@ class Points:
         text = b",".join([self._text[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)])
         return Slice(self._pull.name, rows, counts[rows], self._periods_of(bounds, rows), text)
 
-    def _periods_of(self, bounds: Integers, rows: Integers) -> Integers:
+    def _periods_of(self, bounds: Integers, rows: Integers) -> Periods:
         kinds = self._kinds[rows]
         if len(rows) and (kinds == kinds[0]).all():
             low, high = bounds[rows[0]]
             return np.tile(self._periods[kinds[0]][low:high], len(rows))
         cuts = zip(kinds.tolist(), bounds[rows].tolist(), strict=True)
-        return np.concatenate([np.empty(0, np.int64), *(self._periods[kind][a:b] for kind, (a, b) in cuts)])
+        return np.concatenate([np.empty(0, np.int32), *(self._periods[kind][a:b] for kind, (a, b) in cuts)])
 
     def _ordered(self, pieces: Sequence[Piece]) -> tuple[int, bytes]:
         """Which list of periods a series has points for, in time order, and their values."""
@@ -94,14 +95,14 @@ class Points:
                 raise self._miscounted()
             points.update(zip(periods, values, strict=True))
         ordered = sorted(points)
-        self._periods.append(np.array(ordered, np.int64))
+        self._periods.append(np.array(ordered, np.int32))
         return len(self._periods) - 1, orjson.dumps([points[period] for period in ordered])[1:-1]
 
-    def _periods_at(self, times: bytes) -> Integers:
+    def _periods_at(self, times: bytes) -> Periods:
         """Numbers of the window's periods that start at these times. Raises SourceError for a time that is no start."""
         stamps = _numbers(times, self._pull.name)
         places = (stamps - self._pull.start) / self._pull.period_seconds
-        periods = places.astype(np.int64)
+        periods = places.astype(np.int32)
         wrong = (periods != places) | (places < 0) | (places >= self._pull.points_per_series)
         if wrong.any():
             raise SourceError(

@@ -88,8 +88,9 @@ def _delivery(part: Part, pull: Pull, edges: tuple[int, int], found: Slice, now:
     moments = (f"{datetime.fromtimestamp(moment, UTC):%Y%m%dT%H%M}" for moment in (start, end))
     name = "/".join((f"cloudwatch://{pull.account_id}/{pull.region}/{part.name}", *moments))
     digest = hashlib.sha256(repr((pull.period_seconds, start)).encode())
-    for numbers in (part.keys[found.rows], found.counts, found.periods - edges[0]):
-        digest.update(np.ascontiguousarray(numbers, "<i8").tobytes())
+    digest.update(part.keys[found.rows].astype("<i8").tobytes())
+    digest.update(found.counts.astype("<i4").tobytes())
+    digest.update((found.periods - edges[0]).astype("<i4").tobytes())
     digest.update(found.text)
     info = DeliveryInfo(
         source=SOURCE,
@@ -110,7 +111,7 @@ def _batches(part: Part, pull: Pull, found: Slice) -> Iterator[tuple[str, pa.Rec
     is_point = ~np.isnan(values)
     columns = {
         "series_key": integers(np.repeat(part.keys[found.rows], found.counts)[is_point]),
-        "sample_at": instants((pull.start + found.periods[is_point] * pull.period_seconds) * 1000),
+        "sample_at": instants((pull.start + found.periods[is_point] * np.int64(pull.period_seconds)) * 1000),
         "value": floats(values[is_point]),
     }
     yield TABLE, pa.RecordBatch.from_pydict(columns)

@@ -102,9 +102,7 @@ class Named(NamedTuple):
 
 def name_series(account_id: str, region: str, found: Iterable[Series]) -> Iterator[Named]:
     """Each series with its key: 64 bits of a hash over its place, metric, statistic and dimensions."""
-    heads = {
-        name: orjson.dumps((account_id, region, NAMESPACE, name, rule.statistic)) for name, rule in RULES.items()
-    }
+    heads = {name: orjson.dumps((account_id, region, NAMESPACE, name, rule.statistic)) for name, rule in RULES.items()}
     for series in found:
         told = heads[series.metric_name] + orjson.dumps(series.dimensions)
         yield Named(int.from_bytes(blake2b(told, digest_size=8).digest(), "little", signed=True), series)

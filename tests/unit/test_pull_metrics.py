@@ -103,6 +103,15 @@ def test_points_that_are_known_are_not_landed_again_and_late_ones_are(account: A
     assert rows(newest)[0] != rows(newest)[-1]
 
 
+def test_hours_that_are_known_are_so_at_any_minute_of_the_pull(account: Account) -> None:
+    odd = NOW + timedelta(minutes=7)
+    account.pull(odd)
+    account.windows()
+    again = account.pull(odd + HOUR)
+    assert account.windows() == [(NOW - 3 * HOUR, odd + HOUR)]
+    assert (again.count("repeat"), again.count("landed")) == (3, 2)  # the hour that was begun, and the next one's begin
+
+
 def late(result: dict[str, Any]) -> dict[str, Any]:
     return result | {"Values": [value + 1 for value in result["Values"]]}
 
