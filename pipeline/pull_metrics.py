@@ -171,8 +171,7 @@ def pull_region(settings: Settings, region: str, now: datetime) -> Ingested:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Look for no cycles meanwhile: a fleet's series are a million small objects that hold none, looked at over and
-    over."""
+    """Let Python look for no cycles meanwhile: a fleet's series are a million small objects without one."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -185,8 +184,8 @@ def _uncollected() -> Iterator[None]:
 def metrics_window(asked: Asked | None, now: datetime) -> Window:
     """From the hour three hours before the end of what was answered (a day ago at first) until now.
 
-    Whole hours, so that a delivery of an hour that is known is the same again. Once a day from three midnights ago, as far as it was ever asked for: one longer window costs no more than a short
-    one.
+    Whole hours, so that an hour that is known is the same delivery again. Once a day from three midnights ago, as far
+    as it was ever asked for: one longer window costs no more than a short one.
     """
     if asked is None or asked.until_at is None or asked.first_at is None:
         return Window(now - FIRST_PULL, now)

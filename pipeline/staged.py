@@ -40,7 +40,7 @@ HALF_OPEN = frozenset(
     {"raw_cur_lines", "raw_cur_splits", "raw_focus_lines", "raw_cost_explorer_groups", "raw_cost_explorer_resources"}
     | {"raw_work_units"}
 )
-# Tables that hold each key once, whoever brings it: their rows are nobody's delivery, and change no figure by themselves.
+# Tables that hold each key once, whoever brings it: their rows are nobody's, and change no figure by themselves.
 CATALOGUES = {"raw_cloudwatch_series": "series_key"}
 
 REJECT_COLUMNS = ("delivery_id", "source", "object", "line_number", "reason", "text")

@@ -42,7 +42,7 @@ class Points:
     """The answers to the series of one question."""
 
     def __init__(self, pull: Pull, answers: Sequence[Sequence[Piece]]) -> None:
-        """`answers`: per series what it was answered, in the order of the pages. Raises SourceError for other shapes."""
+        """`answers`: per series what came for it, in the order of the pages. Raises SourceError for other shapes."""
         self._pull = pull
         self._periods: list[Periods] = []
         self._numbers: dict[bytes, int] = {}

@@ -50,6 +50,6 @@ select
     f.period_ms,
     f.value * cast(m.factor_to_canonical as double) as value,
 from finest as f
-left join raw_cloudwatch_series as n using (series_key)
-left join seed_cloudwatch_metrics as m using (metric_name)
+left join raw_cloudwatch_series as n on f.series_key = n.series_key
+left join seed_cloudwatch_metrics as m on n.metric_name = m.metric_name
 where f.start_at + to_milliseconds(f.period_ms) >= $start_at and f.start_at + to_milliseconds(f.period_ms) < $end_at

@@ -77,9 +77,7 @@ def test_a_home_with_columns_that_are_no_longer_kept_is_refused_and_left_as_it_i
         bootstrap(conn)
         conn.execute("alter table raw_cloudwatch_samples add column neuron_core varchar")
         conn.execute("alter table raw_cost_explorer_groups drop column blended_cost")
-        with pytest.raises(
-            OlderHome, match=r"warehouse.duckdb: its table raw_cloudwatch_samples .* move the file aside"
-        ):
+        with pytest.raises(OlderHome, match=r"warehouse.duckdb: its table raw_cloudwatch_samples .* move the file"):
             bootstrap(conn)
         assert "blended_cost" not in conn.sql("from raw_cost_explorer_groups").columns
 
