@@ -17,6 +17,7 @@ from pipeline.errors import RefusedDelivery
 from pipeline.sources.base import IngestOptions, ParsedDelivery, Seeds, SourceObject
 from pipeline.sources.cloudwatch_series import RULES, Series, name_series
 from pipeline.sources.metric_stream import read
+from tests.support.series import named_rows
 
 AT = datetime(2026, 11, 22, 18, 1, tzinfo=UTC)
 CORE = {
@@ -43,12 +44,7 @@ def parse(path: Path, content: bytes) -> tuple[list[Row], ParsedDelivery]:
     path.write_bytes(content)
     obj = SourceObject("fleet-1", path, datetime(2026, 11, 23, tzinfo=UTC), modified_is_known=True)
     delivery = read(obj, IngestOptions(), Seeds(path.parent))
-    found: dict[str, list[Row]] = {"raw_cloudwatch_series": [], "raw_cloudwatch_samples": []}
-    for table, batch in delivery.batches:
-        found[table] += batch.to_pylist()
-    names = {row["series_key"]: row for row in found["raw_cloudwatch_series"]}
-    assert len(names) == len(found["raw_cloudwatch_series"])
-    return [names[row["series_key"]] | row for row in found["raw_cloudwatch_samples"]], delivery
+    return named_rows(delivery), delivery
 
 
 def test_a_datapoint_becomes_the_row_that_getmetricdata_gives(tmp_path: Path) -> None:
