@@ -218,26 +218,36 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         used = {what: measure(what, port, Path(folder) / what) for what in ("boto3", "parse", "first", "hourly")}
     aws.terminate()
-    base = used["boto3"]["cpu"] / used["boto3"]["rows"]
-    print(f"{'step':<40}{'points':>12}{'rows':>12}{'CPU s':>8}{'points/CPU-s':>14}{'peak MiB':>10}{'x boto3':>9}")
+    return report(used)
+
+
+def report(used: dict[str, dict[str, float]]) -> int:
+    """Print the table; 1 when a bar is missed."""
     names = {
         "boto3": "boto3's own get_metric_data",
         "parse": "bytes to Arrow batches",
         "first": "whole pull, all of its four hours new",
         "hourly": "whole pull, one of its four hours new",
     }
+    base = used["boto3"]["cpu"] / used["boto3"]["points"]
+    ratios = {what: base / (one["cpu"] / one["points"]) for what, one in used.items()}
+    heads = (
+        f"{'points':>12}{'rows':>12}{'CPU s':>8}{'points/CPU-s':>14}{'rows/CPU-s':>12}{'peak MiB':>10}{'x boto3':>9}"
+    )
+    print(f"{'step':<40}{heads}")
     for what, name in names.items():
         one = used[what]
-        rate, ratio = one["points"] / one["cpu"], base / (one["cpu"] / one["points"])
-        amounts = f"{one['points']:>12,.0f}{one['rows']:>12,.0f}{one['cpu']:>8.2f}{rate:>14,.0f}"
-        print(f"{name:<40}{amounts}{one['peak_mib']:>10.0f}{ratio:>9.1f}")
-    parsed = base / (used["parse"]["cpu"] / used["parse"]["rows"])
-    hourly = used["hourly"]["points"] / used["hourly"]["cpu"]
-    peak = max(one["peak_mib"] for one in used.values())
-    missed = parsed < NEEDED_RATIO or hourly < NEEDED_RATE or peak > NEEDED_PEAK_MIB
-    needed = f"hourly pull ≥ {NEEDED_RATE:,.0f} points per CPU-s, to Arrow ≥ {NEEDED_RATIO:.0f} x boto3, peak ≤ 1 GiB"
-    print(f"bars: {needed}: {'missed' if missed else 'met'}")
-    return int(missed)
+        amounts = f"{one['points']:>12,.0f}{one['rows']:>12,.0f}{one['cpu']:>8.2f}{one['points'] / one['cpu']:>14,.0f}"
+        print(f"{name:<40}{amounts}{one['rows'] / one['cpu']:>12,.0f}{one['peak_mib']:>10.0f}{ratios[what]:>9.1f}")
+    bars = {
+        f"hourly pull ≥ {NEEDED_RATE:,.0f} committed rows per CPU-s": used["hourly"]["rows"] / used["hourly"]["cpu"]
+        >= NEEDED_RATE,
+        f"hourly pull ≥ {NEEDED_RATIO:.0f} x boto3's parse of the same pages": ratios["hourly"] >= NEEDED_RATIO,
+        "peak ≤ 1 GiB": max(one["peak_mib"] for one in used.values()) <= NEEDED_PEAK_MIB,
+    }
+    for bar, is_met in bars.items():
+        print(f"{'met   ' if is_met else 'missed'} {bar}")
+    return int(not all(bars.values()))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ ChipledgerError
 ├── SourceError       a supplier could not be reached or answered nonsense
 ├── ModelError        a file under sql/ breaks its contract, a layer law, or does not run
 ├── WarehouseLocked   another process holds the warehouse file
+├── OlderHome         the warehouse file was made by a version with other raw tables
 ├── LedgerBroken      the alert ledger cannot be read or written; nobody is told until it is mended
 ├── CheckFailed       a `fail` check stopped publication; the last good one stands
 ├── NothingPublished  a reader came before the first publication
@@ -52,6 +53,10 @@ class ModelError(ChipledgerError):
 
 class WarehouseLocked(ChipledgerError):
     """Another process writes to the warehouse; the message names the holder."""
+
+
+class OlderHome(ChipledgerError):
+    """The warehouse file has raw tables in a layout of another version; nothing in it is changed."""
 
 
 class LedgerBroken(ChipledgerError):

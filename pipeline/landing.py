@@ -16,7 +16,7 @@ from pipeline.errors import ChipledgerError, RefusedDelivery
 from pipeline.failpoints import failpoint
 from pipeline.sources.base import ParsedDelivery
 from pipeline.sources.damage import refuse_damage
-from pipeline.staged import Staged, TableRows, ledger_table, registered, rejects_table
+from pipeline.staged import CATALOGUES, Staged, TableRows, ledger_table, registered, rejects_table
 from pipeline.touched import Touched
 
 BATCH_DELIVERIES = 500
@@ -204,9 +204,11 @@ def _insert(conn: duckdb.DuckDBPyConnection, deliveries: list[Staged], touched: 
 
 
 def _append(conn: duckdb.DuckDBPyConnection, table: TableRows) -> None:
-    """Insert by column name; columns that the rows lack become NULL."""
+    """Insert by column name; columns that the rows lack become NULL. A catalogue takes the keys that it lacks."""
+    key = CATALOGUES.get(table.name)
+    news = f"select distinct * from landing_rows anti join {table.name} using ({key})" if key else "from landing_rows"
     with registered(conn, "landing_rows", table.rows):
-        conn.execute(f"insert into {table.name} by name select * from landing_rows")
+        conn.execute(f"insert into {table.name} by name {news}")
 
 
 def _landed(staged: Staged) -> LandingResult:

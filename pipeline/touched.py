@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.sources.cur import billing_month
 from pipeline.staged import Staged, TableRows, registered
 from pipeline.warehouse import existing_tables
-from pipeline.windows import HOUR, Window, floor_hour, merge, whole_days, whole_hours
+from pipeline.windows import HOUR, Window, floor_hour, merge, whole_days
 
 # What tells one series of samples from another, per table whose samples stand for the gap before them.
 SERIES_KEYS = {
@@ -56,8 +56,6 @@ class Touched:
         Call before the rows are inserted. Rows in time order cost one look at the table's statistics.
         """
         for staged in tables:
-            for window in _reached(conn, staged):
-                self.add(staged.name, window)
             for window in _beginnings(conn, staged):
                 self.add(staged.name, window)
             keys = SERIES_KEYS.get(staged.name)
@@ -73,7 +71,7 @@ class Touched:
         """Insert the windows into state_touched, once each; call after the ledger holds the deliveries."""
         for staged in deliveries:
             for table, window in staged.spans.items():
-                self.add(table, window)
+                self.add(table, _reached(table, window, staged.info.interval_ms or 0))
         for source, export_name, period in sorted(_exports(deliveries)):
             for window in _restated(conn, export_name, period):
                 for table in EXPORT_TABLES[source]:
@@ -92,19 +90,9 @@ class Touched:
             )
 
 
-def _reached(conn: duckdb.DuckDBPyConnection, staged: TableRows) -> list[Window]:
-    """The hours up to which rows of a table in REACH may change their followers."""
-    if (periods := REACH.get(staged.name)) is None:
-        return []
-    with registered(conn, "landing_rows", staged.rows):
-        found = conn.execute(
-            "select min(sample_at), max(sample_at), max(period_ms) from landing_rows "
-            "group by date_trunc('hour', sample_at)"
-        ).fetchall()
-    return [
-        whole_hours(Window(first_at, last_at + (periods * period_ms + 1) * timedelta(milliseconds=1)))
-        for first_at, last_at, period_ms in found
-    ]
+def _reached(table: str, span: Window, interval_ms: int) -> Window:
+    """The time of rows, and for a table in REACH the time of what they may change."""
+    return Window(span.start_at, span.end_at + REACH.get(table, 0) * timedelta(milliseconds=interval_ms))
 
 
 def _beginnings(conn: duckdb.DuckDBPyConnection, staged: TableRows) -> list[Window]:

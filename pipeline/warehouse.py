@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline.errors import WarehouseLocked
+from pipeline.errors import OlderHome, WarehouseLocked
 from pipeline.headers import comment_sql, parse_header
 
 SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
@@ -114,13 +114,17 @@ def transaction(conn: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR, *, comments: bool = True) -> None:
     """Create every raw and state table that is missing, with its comments; an older table gets its new columns.
 
-    Rows of before hold NULL in a new column: their deliveries did not bring it. `comments` take most of the time: a
-    warehouse that is gone in a moment needs none.
+    Rows of before hold NULL in a new column: their deliveries did not bring it. A table with columns that are no
+    longer kept raises OlderHome, and nothing is changed. `comments` take most of the time: a warehouse that is gone in
+    a moment needs none.
     """
     counts = dict(conn.execute("select table_name, count(*) from duckdb_columns() group by table_name").fetchall())
     paths = sorted((sql_dir / "raw").glob("*.sql"))
+    wanted = {path: path.read_text("utf-8").count("\n-- column:") for path in paths}
     missing = [path for path in paths if path.stem not in counts]
-    grown = [path for path in paths if counts.get(path.stem, MANY) < path.read_text("utf-8").count("\n-- column:")]
+    grown = [path for path, count in wanted.items() if counts.get(path.stem, MANY) < count]
+    if shrunk := [path.stem for path, count in wanted.items() if counts.get(path.stem, 0) > count]:
+        raise OlderHome(_older_message(conn, shrunk[0]))
     if not missing and not grown:
         return
     with transaction(conn):
@@ -131,6 +135,15 @@ def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR, *, comme
             conn.execute(header.sql)
             if comments:
                 conn.execute(comment_sql(header.name, "table", header.purpose, header.columns))
+
+
+def _older_message(conn: duckdb.DuckDBPyConnection, table: str) -> str:
+    sql = "select coalesce(path, database_name) from duckdb_databases() where database_name = current_database()"
+    place = scalar(conn, sql)
+    return (
+        f"{place}: its table {table} was made by another version of chipledger and holds columns that this one no "
+        f"longer keeps; go back to that version, or move the file aside and ingest again what was delivered"
+    )
 
 
 def _add_columns(conn: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from pipeline.errors import SourceError
 from pipeline.sources.aws_calls import ApiSpend, wait
 from pipeline.sources.base import ParsedDelivery
-from pipeline.sources.cloudwatch_answers import Pull, read_values
+from pipeline.sources.cloudwatch_answers import Pull, read_points
+from pipeline.sources.cloudwatch_points import Points
 from pipeline.sources.cloudwatch_rows import deliveries, parts
-from pipeline.sources.cloudwatch_series import Series, find_series
+from pipeline.sources.cloudwatch_series import Named, Series, find_series, name_series
 from pipeline.sources.cloudwatch_wire import Sleep, Wire
 from pipeline.windows import DAY, Window, split_days
 
@@ -54,8 +55,8 @@ def fetch(
     """
     wire, spend = Wire(client, sleep), new_spend() if spend is None else spend
     if catalogue is None:
-        catalogue = find_series(wire, clusters=clusters, spend=spend)
-    asked = sorted({series for series in catalogue if series.is_read})
+        catalogue = list(find_series(wire, clusters=clusters, spend=spend))
+    asked = list(name_series(account_id, region, {series for series in catalogue if series.is_read}))
     for pull in questions(window, account_id, region, now):
         yield from (delivery for group in read(wire, asked, pull, now=now, spend=spend) for delivery in group)
 
@@ -68,15 +69,15 @@ def list_series(
     sleep: Sleep = wait,
 ) -> list[Series]:
     """Every series that RULES reads and ListMetrics still knows, sorted; of `clusters` alone where given."""
-    return find_series(Wire(client, sleep), clusters=clusters, spend=spend)
+    return sorted(find_series(Wire(client, sleep), clusters=clusters, spend=spend))
 
 
 def read(
-    wire: Wire, asked: Sequence[Series], pull: Pull, *, now: datetime, spend: ApiSpend
+    wire: Wire, asked: Sequence[Named], pull: Pull, *, now: datetime, spend: ApiSpend
 ) -> Iterator[list[ParsedDelivery]]:
     """Deliveries of one question, some thousand series at a time: land each group before the next one is read."""
     for part in parts(asked):
-        yield list(deliveries(part, pull, read_values(wire, part.series, pull, spend), now))
+        yield list(deliveries(part, pull, Points(pull, read_points(wire, part.series, pull, spend)), now))
 
 
 def questions(window: Window, account_id: str, region: str, now: datetime) -> list[Pull]:

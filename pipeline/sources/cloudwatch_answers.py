@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, TypeAlias
 
 from pipeline.errors import SourceError
 from pipeline.sources.aws_calls import ATTEMPTS, FIRST_WAIT_SECONDS, ApiSpend, Unanswered
+from pipeline.sources.cloudwatch_page import TIMES, VALUES
 from pipeline.sources.cloudwatch_series import NAMESPACE, RULES, Series
 from pipeline.sources.cloudwatch_wire import PERMISSION, READ, Wire
 from pipeline.windows import Window
@@ -19,6 +16,8 @@ from pipeline.windows import Window
 MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
 COMPLETE, FORBIDDEN = "Complete", "Forbidden"
+
+Piece: TypeAlias = tuple[bytes, bytes]  # times and values as CloudWatch wrote them, with commas between
 
 
 @dataclass(frozen=True)
@@ -56,16 +55,16 @@ class Pull:
         return int((self.window.end_at - self.window.start_at).total_seconds())
 
 
-def read_values(wire: Wire, asked: Sequence[Series], pull: Pull, spend: ApiSpend) -> NDArray[np.float64]:
-    """A row per series and a column per period of the window, NaN where CloudWatch holds no point.
+def read_points(wire: Wire, asked: Sequence[Series], pull: Pull, spend: ApiSpend) -> list[list[Piece]]:
+    """Per series what CloudWatch answered, piece by piece; of a period that is named twice the last value counts.
 
     Raises SourceError when an answer stays incomplete after four attempts.
     """
-    values = np.full((len(asked), pull.points_per_series), np.nan)
+    pieces: list[list[Piece]] = [[] for _ in asked]
     for first in range(0, len(asked), pull.queries_per_call):
-        batch = asked[first : first + pull.queries_per_call]
-        _Call(wire, batch, pull, spend).fill(values[first : first + len(batch)])
-    return values
+        last = first + pull.queries_per_call
+        _Call(wire, asked[first:last], pull, spend).fill(pieces[first:last])
+    return pieces
 
 
 class _Call:
@@ -75,12 +74,11 @@ class _Call:
         self._wire, self._pull, self._spend = wire, pull, spend
         self._asked = asked
         self._pending = {f"m{number}": number for number in range(len(asked))}
-        self._places = _Places(pull)
 
-    def fill(self, values: NDArray[np.float64]) -> None:
-        """Write every answer into its row; what stays partial is asked again, after a while."""
+    def fill(self, pieces: Sequence[list[Piece]]) -> None:
+        """Add every answer to those of its series; what stays partial is asked again, after a while."""
         for attempt in range(ATTEMPTS):
-            reasons = self._ask(values)
+            reasons = self._ask(pieces)
             self._pending = {query_id: self._pending[query_id] for query_id in reasons}
             if not reasons:
                 return
@@ -93,7 +91,7 @@ class _Call:
             f"attempts, first {series.metric_name} {dict(series.dimensions)}: {reason}; run again later"
         )
 
-    def _ask(self, values: NDArray[np.float64]) -> dict[str, str]:
+    def _ask(self, pieces: Sequence[list[Piece]]) -> dict[str, str]:
         """Ask for all that is pending; why a query has no whole answer yet, by its Id."""
         reasons = dict.fromkeys(self._pending, "no result for it")
         body, is_counted = self._body(), False
@@ -102,7 +100,7 @@ class _Call:
                 self._spend.requests += 1
                 is_counted = is_counted or self._count()
                 for result in page["MetricDataResults"]:
-                    self._take(result, values, reasons)
+                    self._take(result, pieces, reasons)
                 if messages := page.get("Messages"):
                     return dict.fromkeys(self._pending, f"CloudWatch says {_words(messages)}")
         except Unanswered as error:
@@ -116,7 +114,7 @@ class _Call:
         self._spend.subjects.update(self._asked[number].metric_name for number in self._pending.values())
         return True
 
-    def _take(self, result: Mapping[str, Any], values: NDArray[np.float64], reasons: dict[str, str]) -> None:
+    def _take(self, result: Mapping[str, Any], pieces: Sequence[list[Piece]], reasons: dict[str, str]) -> None:
         """One page's answer to one query; an Id may come on several pages, its last status decides."""
         query_id, status = result["Id"], result.get("StatusCode", COMPLETE)
         if status == FORBIDDEN:
@@ -125,12 +123,10 @@ class _Call:
             )
         if query_id not in self._pending:
             raise SourceError(f"{self._pull.name}: an answer to {query_id!r}, which was not asked; report it")
-        if stamps := result.get("Timestamps"):
-            try:
-                values[self._pending[query_id], self._places.of(stamps)] = result["Values"]
-            except (KeyError, TypeError, ValueError) as error:
-                raise SourceError(f"{self._pull.name}: unreadable points: {error}; check AWS_ENDPOINT_URL") from error
-        reasons[query_id] = _words(result.get("Messages") or []) or ("" if status == COMPLETE else status)
+        if result[TIMES] or result[VALUES]:
+            pieces[self._pending[query_id]].append((result[TIMES], result[VALUES]))
+        messages = result.get("Messages")
+        reasons[query_id] = (_words(messages) if messages else "") or ("" if status == COMPLETE else status)
 
     def _body(self) -> dict[str, Any]:
         window = self._pull.window
@@ -154,34 +150,6 @@ class _Call:
             "Id": query_id,
             "MetricStat": {"Metric": metric, "Period": self._pull.period_seconds, "Stat": statistic},
         }
-
-
-class _Places:
-    """Columns of timestamps; most series of a page share theirs, so the last ones are kept."""
-
-    def __init__(self, pull: Pull) -> None:
-        self._pull = pull
-        self._stamps: list[float] = []
-        self._columns: slice | NDArray[np.int64] = slice(0, 0)
-
-    def of(self, stamps: list[float]) -> slice | NDArray[np.int64]:
-        """Raises SourceError for a stamp that is no period of the window."""
-        if stamps != self._stamps:
-            self._columns = self._columns_of(stamps)
-            self._stamps = stamps
-        return self._columns
-
-    def _columns_of(self, stamps: list[float]) -> slice | NDArray[np.int64]:
-        places = (np.array(stamps, np.float64) - self._pull.start) / self._pull.period_seconds
-        columns = places.astype(np.int64)
-        if (columns != places).any() or places.min() < 0 or places.max() >= self._pull.points_per_series:
-            raise SourceError(
-                f"{self._pull.name}: a datapoint at {stamps[int(np.argmax(columns != places))]}, which is no period of "
-                "the window; check AWS_ENDPOINT_URL, then run again"
-            )
-        if all(second - first == 1 for first, second in pairwise(columns.tolist())):
-            return slice(int(columns[0]), int(columns[-1]) + 1)
-        return columns
 
 
 def _words(messages: Sequence[Mapping[str, str]]) -> str:

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 from pipeline.sources.cloudwatch import USD_PER_METRIC_ASKED, questions
 from pipeline.sources.cloudwatch_answers import Pull
 from pipeline.sources.cloudwatch_rows import parts
-from pipeline.sources.cloudwatch_series import RULES, Series
+from pipeline.sources.cloudwatch_series import RULES, Named
 from pipeline.windows import DAY, Window
 
 # A listing names what was active in the three hours before it, some 50 minutes less or more.
@@ -24,10 +25,10 @@ LISTED_AFTER_END = timedelta(hours=4)
 
 @dataclass(frozen=True)
 class Question:
-    """One window of some series; `series` are sorted."""
+    """One window of some series."""
 
     pull: Pull
-    series: tuple[Series, ...]
+    series: tuple[Named, ...]
 
     @property
     def requests(self) -> int:
@@ -43,10 +44,10 @@ class Plan:
     questions: tuple[Question, ...]
     left_out: Mapping[str, int]
 
-    @property
+    @cached_property
     def units(self) -> Counter[str]:
         """Metrics asked for, by metric name: what GetMetricData charges for."""
-        return Counter(series.metric_name for question in self.questions for series in question.series)
+        return Counter(named.series.metric_name for question in self.questions for named in question.series)
 
     @property
     def requests(self) -> int:
@@ -61,7 +62,7 @@ class Plan:
 
 def plan(
     windows: Mapping[str, Window],
-    seen: Sequence[tuple[Series, datetime]],
+    seen: Sequence[tuple[Named, datetime]],
     *,
     account_id: str,
     region: str,
@@ -70,7 +71,7 @@ def plan(
 ) -> Plan:
     """The questions that bring each metric's window, of all series that were still seen when the window began.
 
-    `windows` by metric name, `seen` sorted series with their newest listing. Beyond `left_usd` (None: no limit) the
+    `windows` by metric name, `seen` series with their newest listing. Beyond `left_usd` (None: no limit) the
     last metrics of RULES are left out, each as a whole: half a fleet would look like an idle one.
     """
     found = _questions(windows, seen, account_id, region, now)
@@ -79,7 +80,7 @@ def plan(
     kept = tuple(
         Question(question.pull, series)
         for question in found
-        if (series := tuple(one for one in question.series if one.metric_name in chosen))
+        if (series := tuple(one for one in question.series if one.series.metric_name in chosen))
     )
     return Plan(kept, {name: count for name, count in units.items() if name not in chosen})
 
@@ -104,7 +105,7 @@ def pace(round_usd: Decimal, budget_usd_per_day: Decimal | None) -> timedelta:
 
 
 def _questions(
-    windows: Mapping[str, Window], seen: Sequence[tuple[Series, datetime]], account_id: str, region: str, now: datetime
+    windows: Mapping[str, Window], seen: Sequence[tuple[Named, datetime]], account_id: str, region: str, now: datetime
 ) -> list[Question]:
     by_window: dict[Window, set[str]] = {}
     for name, window in windows.items():
@@ -113,7 +114,7 @@ def _questions(
     for window, names in sorted(by_window.items()):
         for pull in questions(window, account_id, region, now):
             since = pull.window.start_at - LISTED_AFTER_END
-            series = tuple(one for one, seen_at in seen if one.metric_name in names and seen_at >= since)
+            series = tuple(one for one, seen_at in seen if one.series.metric_name in names and seen_at >= since)
             if series:
                 found.append(Question(pull, series))
     return found

@@ -7,8 +7,11 @@ attribution. Units and factors of these metrics stand in the seed `cloudwatch_me
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
+
+import orjson
 
 from pipeline.sources.aws_calls import ApiSpend
 from pipeline.sources.cloudwatch_wire import LIST, Wire
@@ -23,6 +26,22 @@ NODE_EFA = NODE | {"InstanceType", "NetworkInterfaceId"}
 CONTAINER = frozenset({"ClusterName", "Namespace", "PodName", "FullPodName", "ContainerName"})
 CONTAINER_CORE = CONTAINER | {"NeuronDevice", "NeuronCore"}
 CONTAINER_GPU = CONTAINER | {"GpuDevice"}
+
+# Where the catalogue keeps what a dimension says.
+COLUMN_OF_DIMENSION: Mapping[str, str] = {
+    "ClusterName": "cluster",
+    "InstanceId": "instance_id",
+    "InstanceType": "instance_type",
+    "NodeName": "node_name",
+    "NeuronDevice": "neuron_device",
+    "NeuronCore": "neuron_core",
+    "GpuDevice": "gpu_device",
+    "NetworkInterfaceId": "network_interface_id",
+    "Namespace": "pod_namespace",
+    "PodName": "pod_name",
+    "FullPodName": "full_pod_name",
+    "ContainerName": "container_name",
+}
 
 
 class MetricRule(NamedTuple):
@@ -63,16 +82,36 @@ class Series(NamedTuple):
     dimensions: tuple[tuple[str, str], ...]
 
     @property
+    def statistic(self) -> str:
+        """The statistic under which it is read."""
+        return RULES[self.metric_name].statistic
+
+    @property
     def is_read(self) -> bool:
         """Whether RULES reads this metric under exactly these dimensions."""
         rule = RULES.get(self.metric_name)
         return rule is not None and rule.dimension_names == {name for name, _ in self.dimensions}
 
 
+class Named(NamedTuple):
+    """A series of one account and region, and what names it in the raw tables."""
+
+    key: int
+    series: Series
+
+
+def name_series(account_id: str, region: str, found: Iterable[Series]) -> Iterator[Named]:
+    """Each series with its key: 64 bits of a hash over its place, metric, statistic and dimensions."""
+    heads = {name: orjson.dumps((account_id, region, NAMESPACE, name, rule.statistic)) for name, rule in RULES.items()}
+    for series in found:
+        told = heads[series.metric_name] + orjson.dumps(series.dimensions)
+        yield Named(int.from_bytes(blake2b(told, digest_size=8).digest(), "little", signed=True), series)
+
+
 def find_series(
     wire: Wire, *, clusters: Sequence[str] | None = None, is_recent: bool = False, spend: ApiSpend | None = None
-) -> list[Series]:
-    """Every series that RULES reads, sorted; of `clusters` alone where given. 500 per page, followed to the end.
+) -> set[Series]:
+    """Every series that RULES reads; of `clusters` alone where given. 500 per page, followed to the end.
 
     ListMetrics forgets a series 14 days after its last point; `is_recent` asks for the last three hours alone (their
     start may be 50 minutes off).
@@ -81,8 +120,9 @@ def find_series(
     for metric_name, rule in RULES.items():
         for cluster in clusters if clusters is not None else [""]:
             body = _question(metric_name, rule, cluster) | ({"RecentlyActive": RECENTLY} if is_recent else {})
-            found.update(_list_metric(wire, metric_name, body, spend))
-    return sorted(found)
+            for metrics in _list_metric(wire, metric_name, body, spend):
+                found.update(_read(metric_name, sorted(rule.dimension_names), metrics))
+    return found
 
 
 def _question(metric_name: str, rule: MetricRule, cluster: str) -> dict[str, Any]:
@@ -92,11 +132,18 @@ def _question(metric_name: str, rule: MetricRule, cluster: str) -> dict[str, Any
     return {"Namespace": NAMESPACE, "MetricName": metric_name, "Dimensions": filters}
 
 
-def _list_metric(wire: Wire, metric_name: str, body: Mapping[str, Any], spend: ApiSpend | None) -> Iterator[Series]:
+def _list_metric(
+    wire: Wire, metric_name: str, body: Mapping[str, Any], spend: ApiSpend | None
+) -> Iterator[list[dict[str, Any]]]:
     for page in wire.pages(LIST, body, f"CloudWatch ListMetrics of {metric_name}"):
         if spend is not None:
             spend.requests += 1
-        for metric in page["Metrics"]:
-            series = Series(metric_name, tuple(sorted((d["Name"], d["Value"]) for d in metric["Dimensions"])))
-            if series.is_read:
-                yield series
+        yield page["Metrics"]
+
+
+def _read(metric_name: str, names: Sequence[str], metrics: Iterable[Mapping[str, Any]]) -> Iterator[Series]:
+    """The listed series that have exactly these dimensions (sorted)."""
+    for metric in metrics:
+        pairs = sorted([(pair["Name"], pair["Value"]) for pair in metric["Dimensions"]])
+        if [name for name, _ in pairs] == names:
+            yield Series(metric_name, tuple(pairs))

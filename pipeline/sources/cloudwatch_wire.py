@@ -15,6 +15,7 @@ import orjson
 
 from pipeline.errors import SourceError
 from pipeline.sources.aws_calls import Unanswered, call, retried
+from pipeline.sources.cloudwatch_page import read_page
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 LIST, READ = "ListMetrics", "GetMetricData"
 HOLDING = {LIST: "Metrics", READ: "MetricDataResults"}
 PERMISSION = {LIST: "cloudwatch:ListMetrics", READ: "cloudwatch:GetMetricData"}
+DECODE: Mapping[str, Callable[[bytes], Any]] = {LIST: orjson.loads, READ: read_page}
 PAGE = "Page"
 PROTOCOL = "json"
 HTTP_ERROR = 300
@@ -42,7 +44,7 @@ class Wire:
             raise SourceError(f"CloudWatch: this boto3 speaks {spoken}, not {PROTOCOL}; install requirements.lock")
 
     def pages(self, operation: str, body: Mapping[str, Any], place: str) -> Iterator[dict[str, Any]]:
-        """The pages of one answer, decoded; timestamps are epoch seconds. `place` names the question in errors.
+        """The pages of one answer, decoded, points as text. `place` names the question in errors.
 
         A page that is throttled, cut off, unreadable or names a page token that came before is asked again, some times;
         then Unanswered. Refusals that asking again cannot mend raise SourceError at once.
@@ -87,7 +89,7 @@ class Wire:
     def _hooked(self, operation: str, content: bytes) -> Iterator[None]:
         hooks: list[tuple[str, Callable[..., None]]] = [
             (f"before-call.cloudwatch.{operation}", partial(_write_body, content)),
-            (f"before-parse.cloudwatch.{operation}", _read_body),
+            (f"before-parse.cloudwatch.{operation}", partial(_read_body, DECODE[operation])),
         ]
         events = self._client.meta.events
         for name, hook in hooks:
@@ -107,12 +109,14 @@ def _write_body(content: bytes, params: dict[str, Any], **_: Any) -> None:
     params["body"] = content
 
 
-def _read_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+def _read_body(
+    decode: Callable[[bytes], Any], response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
+) -> None:
     """Decode a good answer and leave boto3 an empty one; boto3 passes over what is no JSON, so that no page is left."""
     if response_dict["status_code"] >= HTTP_ERROR:
         return
     try:
-        customized_response_dict[PAGE] = orjson.loads(response_dict["body"])
+        customized_response_dict[PAGE] = decode(response_dict["body"])
     except orjson.JSONDecodeError:
         return
     response_dict["body"] = b"{}"

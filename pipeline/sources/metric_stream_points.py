@@ -7,7 +7,7 @@ for. Firehose delivers at least once and in any order: of doubles in one object 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.sources.arrow_arrays import floats, instants, integers, texts
-from pipeline.sources.cloudwatch_rows import COLUMN_OF_DIMENSION, TABLE
-from pipeline.sources.cloudwatch_series import NAMESPACE, RULES
+from pipeline.sources.arrow_arrays import floats, instants, integers
+from pipeline.sources.cloudwatch_rows import SERIES_TABLE, TABLE, catalogue_rows
+from pipeline.sources.cloudwatch_series import NAMESPACE, RULES, Series, name_series
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -29,7 +29,6 @@ LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01
 ROWS_PER_BATCH: Final = 100_000
 UNREAD: Final = -1
 VALUE_FIELDS: Final = ("max", "min", "sum", "count")
-KEY_COLUMNS: Final = ("metric_name", "account_id", "region", *COLUMN_OF_DIMENSION.values())
 
 # What a stream's value holds under which name, per statistic of GetMetricData; it holds no average.
 FIELD_OF_STATISTIC: Final = {
@@ -49,7 +48,7 @@ class PointError(ValueError):
 class Points:
     """The datapoints of one object: 48 bytes each, and one entry per series."""
 
-    _numbers: dict[tuple[str, ...], int] = field(default_factory=dict)  # by the values of KEY_COLUMNS
+    _numbers: dict[tuple[str, str, Series], int] = field(default_factory=dict)  # by account, region and series
     _parts: list[tuple[Integers, Integers, Floats]] = field(default_factory=list)
     _single: list[tuple[int, int, list[float]]] = field(default_factory=list)
 
@@ -60,8 +59,8 @@ class Points:
         rule = RULES.get(metric_name)
         if rule is None or namespace != NAMESPACE or rule.dimension_names != dimensions.keys():
             return UNREAD
-        key = (metric_name, account_id, region, *[dimensions.get(name, "") for name in COLUMN_OF_DIMENSION])
-        return self._numbers.setdefault(key, len(self._numbers))
+        named = (account_id, region, Series(metric_name, tuple(sorted(dimensions.items()))))
+        return self._numbers.setdefault(named, len(self._numbers))
 
     def add(self, series: int, timestamp_ms: int, value: Mapping[str, float]) -> None:
         """Keep one datapoint; UNREAD is checked alike. Raises PointError where time or numbers make no sense."""
@@ -80,23 +79,28 @@ class Points:
         self._parts.append((series, timestamps_ms, numbers))
 
     def batches(self) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """Rows of raw_cloudwatch_samples, each series and minute once, by minute and series."""
+        """The series, then rows of raw_cloudwatch_samples, each series and minute once, by minute and series."""
         series, starts_ms, values = self._distinct()
-        names = {name: texts(column) for name, column in self._texts().items()}
+        keys = np.empty(len(self._numbers), np.int64)
+        for (account_id, region), found in self._places().items():
+            named = list(name_series(account_id, region, found))
+            keys[list(found.values())] = [key for key, _ in named]
+            yield SERIES_TABLE, catalogue_rows(account_id, region, named)
         for first in range(0, len(series), ROWS_PER_BATCH):
             part = slice(first, first + ROWS_PER_BATCH)
-            chosen = integers(series[part])
-            rows = {"sample_at": instants(starts_ms[part])}
-            rows["period_ms"] = integers(np.full(len(chosen), PERIOD_MS))
-            rows |= {name: pa.DictionaryArray.from_arrays(chosen, column) for name, column in names.items()}
-            rows["value"] = floats(values[part])
-            yield TABLE, pa.RecordBatch.from_arrays(list(rows.values()), names=list(rows))
+            rows = {
+                "series_key": integers(keys[series[part]]),
+                "sample_at": instants(starts_ms[part]),
+                "value": floats(values[part]),
+            }
+            yield TABLE, pa.RecordBatch.from_pydict(rows)
 
-    def _texts(self) -> dict[str, Sequence[str]]:
-        """What does not change along a series, by column, in the order of the series' numbers."""
-        columns = dict(zip(KEY_COLUMNS, zip(*self._numbers, strict=True), strict=False))
-        statistics = [RULES[metric_name].statistic for metric_name, *_ in self._numbers]
-        return columns | {"metric_namespace": [NAMESPACE] * len(statistics), "statistic": statistics}
+    def _places(self) -> dict[tuple[str, str], dict[Series, int]]:
+        """The series of each account and region, with their numbers."""
+        places: dict[tuple[str, str], dict[Series, int]] = {}
+        for (account_id, region, series), number in self._numbers.items():
+            places.setdefault((account_id, region), {})[series] = number
+        return places
 
     def _distinct(self) -> tuple[Integers, Integers, Floats]:
         """Series, start of the minute, value: of doubles the one with most samples, then the larger one."""
@@ -119,6 +123,6 @@ class Points:
         """The number that RULES asks of each datapoint; an average is sum over count."""
         columns = dict(zip(VALUE_FIELDS, numbers.T, strict=True))
         columns["average"] = columns["sum"] / columns["count"]
-        fields = [FIELD_OF_STATISTIC[RULES[metric_name].statistic] for metric_name, *_ in self._numbers]
+        fields = [FIELD_OF_STATISTIC[named.statistic] for _, _, named in self._numbers]
         asked = np.array([list(columns).index(name) for name in fields], np.int64)[series]
         return np.choose(asked, list(columns.values()))

@@ -149,7 +149,7 @@ insights_places as (
         region,
         min(sample_at) as first_at,
         max(sample_at) as last_at,
-    from stg_cloudwatch_gpus
+    from int_cloudwatch_gpus
     where sample_at > $start_at and sample_at <= $end_at
     group by seen_hour_at, label_key, source, instance_id, node_name, device_name, instance_type, region
 ),

@@ -154,7 +154,7 @@ samples as (
         0 as held_units,
         case when i.busy_ppm > 0 then 720720 else 0 end as unknown_units,
         false as stands_alone,
-    from stg_cloudwatch_gpus as i
+    from int_cloudwatch_gpus as i
     join places as p using (label_key)
     where i.sample_at >= $start_at - interval 2 hours and i.sample_at < $end_at + interval 2 hours
 ),

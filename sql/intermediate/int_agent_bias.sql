@@ -28,7 +28,7 @@ compared as (
         n.instance_id,
         n.memory_used_bytes as node_bytes,
         c.memory_used_bytes as core_bytes,
-    from stg_cloudwatch_nodes as n
+    from int_cloudwatch_nodes as n
     join cores as c using (instance_id, sample_at)
     where n.sample_at >= $start_at and n.sample_at <= $end_at and greatest(n.memory_used_bytes, c.memory_used_bytes) > 0
 )

@@ -31,7 +31,7 @@ owners as (
         concat_ws(chr(31), 'pod', p.namespace, p.pod_name, p.container_name) as owner_id,
         c.busy_ppm as core_busy_ppm,
     from cores as c
-    join stg_cloudwatch_pods as p using (account_id, region, cluster, core_index, sample_at)
+    join int_cloudwatch_pods as p using (account_id, region, cluster, core_index, sample_at)
     where c.node_count = 1 and p.sample_at >= $start_at and p.sample_at < $end_at
     union all
     select

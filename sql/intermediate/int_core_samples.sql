@@ -24,7 +24,7 @@ with told as (
         *,
         'metrics' as way,
         false as is_misattributed,
-    from stg_cloudwatch_cores
+    from int_cloudwatch_cores
     where sample_at >= $start_at - interval 20 minutes and sample_at < $end_at + interval 20 minutes
     union all by name
     select

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import orjson
 
-from pipeline.sources.cloudwatch_series import Series
+from pipeline.sources.cloudwatch_series import Named, Series, name_series
 
 NODE = (("ClusterName", "c"), ("InstanceId", "i-0a"), ("InstanceType", "trn1.2xlarge"), ("NodeName", "n"))
 
@@ -16,6 +16,11 @@ NODE = (("ClusterName", "c"), ("InstanceId", "i-0a"), ("InstanceType", "trn1.2xl
 def core(number: int, metric: str = "node_neuroncore_utilization") -> Series:
     device = (("NeuronCore", f"core{number}"), ("NeuronDevice", "device0"))
     return Series(metric, tuple(sorted(NODE + device)))
+
+
+def named(numbers: Iterable[int]) -> list[Named]:
+    """Cores of one account and region."""
+    return list(name_series("111122223333", "us-east-1", map(core, numbers)))
 
 
 class FakeCloudWatch:

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.sources import cloudwatch
 from pipeline.sources.cloudwatch_plan import plan
+from pipeline.sources.cloudwatch_series import name_series
 from pipeline.windows import Window
 from pipeline.world import END_AT, WorldOptions, simulate
 from pipeline.world.serve import make_server
@@ -28,7 +29,9 @@ def test_the_planner_predicts_the_requests_that_are_really_made(hours: int) -> N
         client = boto3.client("cloudwatch", region_name=REGION, endpoint_url=server.url, **keys)
         listed = cloudwatch.list_series(client)
         windows = dict.fromkeys({series.metric_name for series in listed}, window)
-        predicted = plan(windows, [(series, END_AT) for series in listed], now=END_AT, **PLACE)
+        predicted = plan(
+            windows, [(named, END_AT) for named in name_series(*PLACE.values(), listed)], now=END_AT, **PLACE
+        )
         spend = cloudwatch.new_spend()
         found = list(cloudwatch.fetch(client, window=window, now=END_AT, catalogue=listed, spend=spend, **PLACE))
         server.shutdown()

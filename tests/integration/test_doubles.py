@@ -20,6 +20,8 @@ from botocore.exceptions import ClientError
 from pipeline.errors import SourceError
 from pipeline.sources import cloudwatch, cost_explorer
 from pipeline.sources.base import ParsedDelivery, stamp_in_name
+from pipeline.sources.cloudwatch_rows import catalogue_rows
+from pipeline.sources.cloudwatch_series import name_series
 from pipeline.windows import Window
 from pipeline.world import END_AT, Node, World, WorldOptions, simulate, usd
 from pipeline.world.neuron_monitor import neuron_files
@@ -71,8 +73,13 @@ def connected(server: DoublesServer, service: str, region: str = TRAINING, key: 
 
 
 def pull(client: Any, region: str, window: Window = LAST_DAY, **more: Any) -> list[dict[str, Any]]:
-    deliveries = cloudwatch.fetch(client, window=window, account_id="0", region=region, now=END_AT, **more)
-    return rows(deliveries)
+    """The points, each with what names its series."""
+    catalogue = more.pop("catalogue", None) or cloudwatch.list_series(client)
+    place = {"account_id": "0", "region": region}
+    named = catalogue_rows(*place.values(), list(name_series(*place.values(), catalogue))).to_pylist()
+    names = {row["series_key"]: row for row in named}
+    deliveries = cloudwatch.fetch(client, window=window, now=END_AT, catalogue=catalogue, **place, **more)
+    return [names[row["series_key"]] | row for row in rows(deliveries)]
 
 
 def rows(deliveries: Iterator[ParsedDelivery]) -> list[dict[str, Any]]:
@@ -261,7 +268,9 @@ def test_an_old_window_is_asked_at_the_period_that_is_still_kept(connect: Connec
 
     deliveries = cloudwatch.fetch(client, window=window, account_id="0", region=SERVING, now=later)
 
-    assert {row["period_ms"] for row in rows(deliveries)} == {300_000}
+    found = list(deliveries)
+    assert {delivery.info.interval_ms for delivery in found} == {300_000}
+    assert {row["sample_at"].minute % 5 for row in rows(iter(found))} == {0}
 
 
 def test_the_double_is_silent_about_a_period_it_no_longer_keeps(connect: Connect) -> None:

@@ -17,6 +17,8 @@ from pipeline import landing
 from pipeline.errors import RefusedDelivery
 from pipeline.landing import LandingResult, land
 from pipeline.sources.base import DeliveryInfo, ParsedDelivery, Reject
+from pipeline.sources.cloudwatch_rows import catalogue_rows
+from pipeline.sources.cloudwatch_series import Series, name_series
 
 ARRIVED = datetime(2026, 11, 1, tzinfo=UTC)
 START = datetime(2026, 10, 1, tzinfo=UTC)
@@ -184,6 +186,30 @@ def test_samples_in_time_order_touch_their_own_window_alone(raw_conn: duckdb.Duc
     raw_conn.execute("delete from state_touched")
     _land(raw_conn, Telemetry("second", (90,)))
     assert len(_touched(raw_conn)) == 1
+
+
+def _stream(key: str, cores: Sequence[str], at: datetime) -> ParsedDelivery:
+    series = [Series("node_neuroncore_utilization", (("NeuronCore", core),)) for core in cores]
+    named = list(name_series("1", "us-east-1", series))
+    points = {"series_key": [one.key for one in named], "sample_at": pa.array([at] * len(cores), TIME)}
+    points["value"] = [1.0] * len(cores)
+    info = DeliveryInfo("metric_stream", key, key, START, False, START, interval_ms=60_000)
+    batches = [("raw_cloudwatch_series", catalogue_rows("1", "us-east-1", named))]
+    return ParsedDelivery(info, iter([*batches, ("raw_cloudwatch_samples", pa.RecordBatch.from_pydict(points))]))
+
+
+@pytest.mark.parametrize("batch", [1, 500])
+def test_a_series_is_kept_once_whoever_brings_it_and_counts_as_no_row(
+    raw_conn: duckdb.DuckDBPyConnection, batch: int
+) -> None:
+    told = [_stream("a", ["core0", "core1"], START), _stream("b", ["core1", "core2"], START + timedelta(minutes=58))]
+    results = land(raw_conn, told, arrived_at=ARRIVED, batch=batch)
+    assert [result.rows for result in results] == [2, 2]
+    kept = "select neuron_core, first_seen_at from raw_cloudwatch_series order by neuron_core"
+    assert raw_conn.execute(kept).fetchall() == [("core0", None), ("core1", None), ("core2", None)]
+    assert {table for table, *_ in _touched(raw_conn)} == {"raw_cloudwatch_samples"}
+    # a point changes what the next ones stand for, up to three periods after it
+    assert max(end_at for _, _, end_at in _touched(raw_conn)) >= START + timedelta(minutes=61)
 
 
 def _bill(execution: str, day: int) -> ParsedDelivery:

@@ -97,9 +97,19 @@ def test_points_that_are_known_are_not_landed_again_and_late_ones_are(account: A
     client.result = lambda query, body: late(honest(query, body))  # type: ignore[method-assign]
     corrected = account.pull(NOW + 2 * HOUR)
     assert corrected.count("landed") == 4
-    newest = "select value from raw_cloudwatch_samples join raw_deliveries using (delivery_id) where sample_at = "
+    newest = "select value from raw_cloudwatch_samples join raw_deliveries using (delivery_id) "
+    newest += "join raw_cloudwatch_series using (series_key) where sample_at = "
     newest += "'2026-11-18 11:30:00+00' and metric_name like '%utilization' order by observed_at desc, neuron_core"
     assert rows(newest)[0] != rows(newest)[-1]
+
+
+def test_hours_that_are_known_are_so_at_any_minute_of_the_pull(account: Account) -> None:
+    odd = NOW + timedelta(minutes=7)
+    account.pull(odd)
+    account.windows()
+    again = account.pull(odd + HOUR)
+    assert account.windows() == [(NOW - 3 * HOUR, odd + HOUR)]
+    assert (again.count("repeat"), again.count("landed")) == (3, 2)  # the hour that was begun, and the next one's begin
 
 
 def late(result: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.errors import WarehouseLocked
+from pipeline.errors import OlderHome, WarehouseLocked
 from pipeline.warehouse import bootstrap, existing_tables, open_warehouse, scalar, transaction, utc_rows
 
 HOLDER = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
@@ -69,6 +69,17 @@ def test_a_raw_table_of_an_older_home_gets_its_new_columns_and_keeps_its_rows(tm
         assert [(account, int(cost), blended) for account, cost, blended in rows] == [("1", 2, None)]
         kind = "select data_type from duckdb_columns() where column_name = 'blended_cost' and comment is not null"
         assert scalar(conn, kind) == "DECIMAL(38,10)"
+
+
+def test_a_home_with_columns_that_are_no_longer_kept_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    with open_warehouse(path) as conn:
+        bootstrap(conn)
+        conn.execute("alter table raw_cloudwatch_samples add column neuron_core varchar")
+        conn.execute("alter table raw_cost_explorer_groups drop column blended_cost")
+        with pytest.raises(OlderHome, match=r"warehouse.duckdb: its table raw_cloudwatch_samples .* move the file"):
+            bootstrap(conn)
+        assert "blended_cost" not in conn.sql("from raw_cost_explorer_groups").columns
 
 
 def test_a_transaction_sees_all_that_it_inserted(tmp_path: Path) -> None:

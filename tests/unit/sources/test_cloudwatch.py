@@ -15,7 +15,7 @@ from pipeline.errors import SourceError
 from pipeline.sources import cloudwatch
 from pipeline.sources.base import ParsedDelivery
 from pipeline.sources.cloudwatch import fetch, list_series, period_for, whole_periods
-from pipeline.sources.cloudwatch_series import RULES, Series
+from pipeline.sources.cloudwatch_series import RULES, Series, name_series
 from pipeline.windows import Window
 from tests.fakes.cloudwatch import FakeCloudWatch, core
 
@@ -61,34 +61,16 @@ def test_a_catalogue_of_copies_is_cut_to_what_is_read() -> None:
     assert len(rows(delivery)) == 60
 
 
-def test_rows_carry_the_period_start_and_the_dimensions() -> None:
-    (delivery,) = pull(FakeCloudWatch())
+def test_rows_carry_the_series_and_the_period_start() -> None:
+    (delivery,) = pull(FakeCloudWatch(), catalogue=[core(0)])
 
-    first = rows(delivery)[0]
-    assert first == {
-        "sample_at": NOW - HOUR,
-        "period_ms": 60_000,
-        "account_id": "111122223333",
-        "region": "us-east-1",
-        "metric_namespace": "ContainerInsights",
-        "metric_name": "node_neuroncore_utilization",
-        "statistic": "Average",
-        "cluster": "c",
-        "instance_id": "i-0a",
-        "instance_type": "trn1.2xlarge",
-        "node_name": "n",
-        "neuron_device": "device0",
-        "neuron_core": "core0",
-        "gpu_device": "",
-        "network_interface_id": "",
-        "pod_namespace": "",
-        "pod_name": "",
-        "full_pod_name": "",
-        "container_name": "",
-        "value": 0.0,
-    }
+    (named,) = name_series("111122223333", "us-east-1", [core(0)])
+    assert rows(delivery)[:2] == [
+        {"series_key": named.key, "sample_at": NOW - HOUR, "value": 0.0},
+        {"series_key": named.key, "sample_at": NOW - HOUR + timedelta(minutes=1), "value": 1.0},
+    ]
     assert delivery.info.object == "cloudwatch://111122223333/us-east-1/node-1of1/20261114T2300/20261115T0000"
-    assert (delivery.info.observed_at, delivery.info.time_guessed) == (NOW, False)
+    assert (delivery.info.observed_at, delivery.info.time_guessed, delivery.info.interval_ms) == (NOW, False, 60_000)
 
 
 def test_an_answer_cut_into_pages_is_joined_by_id() -> None:
@@ -181,6 +163,7 @@ def test_a_page_token_that_comes_again_starts_the_question_anew() -> None:
         ({"Timestamps": [1.5], "Values": [1.0]}, "which is no period of the window"),
         ({"Timestamps": [int((NOW - HOUR).timestamp())], "Values": [1.0, 2.0]}, "unreadable points"),
         ({"Timestamps": [int((NOW - HOUR).timestamp())], "Values": ["much"]}, "unreadable points"),
+        ({"Timestamps": [], "Values": [1.0]}, "unreadable points"),
         ({"Id": "other"}, "which was not asked"),
     ],
 )
@@ -190,7 +173,7 @@ def test_an_answer_that_is_not_cloudwatch_s_is_an_error(change: dict[str, Any], 
     client.result = lambda query, body: honest(query, body) | change  # type: ignore[method-assign]
 
     with pytest.raises(SourceError, match=words):
-        pull(client)
+        rows(*pull(client))
 
 
 @given(st.lists(st.tuples(st.integers(0, 59), st.floats(0, 1e12)), max_size=80), st.integers(1, 30))

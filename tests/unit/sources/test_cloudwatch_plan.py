@@ -14,7 +14,7 @@ from pipeline.sources.cloudwatch_plan import pace, plan, within
 from pipeline.sources.cloudwatch_rows import SERIES_PER_PART, parts
 from pipeline.sources.cloudwatch_series import RULES, Series
 from pipeline.windows import DAY, HOUR, Window
-from tests.fakes.cloudwatch import core
+from tests.fakes.cloudwatch import core, named
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 PLACE = {"account_id": "111122223333", "region": "us-east-1"}
@@ -23,7 +23,7 @@ UNITS = st.dictionaries(st.sampled_from(sorted(RULES)), st.integers(0, 100_000))
 
 
 def test_a_thousand_trn2_nodes_take_64_000_metrics_an_hour_whatever_the_window() -> None:
-    seen = [(core(number), NOW) for number in range(64_000)]
+    seen = [(one, NOW) for one in named(range(64_000))]
 
     hourly = plan({UTILIZATION: Window(NOW - 4 * HOUR, NOW)}, seen, now=NOW, **PLACE)
     daily = plan({UTILIZATION: Window(NOW - 84 * HOUR, NOW)}, seen, now=NOW, **PLACE)
@@ -34,15 +34,16 @@ def test_a_thousand_trn2_nodes_take_64_000_metrics_an_hour_whatever_the_window()
 
 
 def test_a_series_that_was_silent_before_the_window_is_not_paid_for() -> None:
-    seen = [(core(0), NOW - 9 * HOUR), (core(1), NOW - 7 * HOUR)]
+    silent, heard = named(range(2))
+    seen = [(silent, NOW - 9 * HOUR), (heard, NOW - 7 * HOUR)]
 
     made = plan({UTILIZATION: Window(NOW - 4 * HOUR, NOW)}, seen, now=NOW, **PLACE)
 
-    assert [question.series for question in made.questions] == [(core(1),)]
+    assert [question.series for question in made.questions] == [(heard,)]
 
 
 def test_a_window_older_than_fifteen_days_is_asked_in_parts_by_what_is_still_kept() -> None:
-    made = plan({UTILIZATION: Window(NOW - 20 * DAY, NOW)}, [(core(0), NOW)], now=NOW, **PLACE)
+    made = plan({UTILIZATION: Window(NOW - 20 * DAY, NOW)}, [(*named([0]), NOW)], now=NOW, **PLACE)
 
     pulls = [question.pull for question in made.questions]
     assert {pull.period_seconds for pull in pulls} == {300, 60}
@@ -68,15 +69,14 @@ def test_rounds_at_their_pace_stay_within_the_budget(round_usd: Decimal, budget:
 
 @given(st.sets(st.integers(0, 20_000), min_size=1, max_size=50))
 def test_every_series_is_in_one_part_and_stays_there_beside_others(numbers: set[int]) -> None:
-    series = sorted(core(number) for number in numbers)
-    found = [one for part in parts(series) for one in part.series]
-    assert sorted(found) == series
+    found = [one for part in parts(named(numbers)) for one in part.series]
+    assert sorted(found) == sorted(map(core, numbers))
 
 
 def test_a_part_keeps_its_series_while_the_fleet_keeps_its_size() -> None:
-    fleet = [core(number) for number in range(2 * SERIES_PER_PART)]
-    before = {one: part.name for part in parts(sorted(fleet)) for one in part.series}
-    after = {one: part.name for part in parts(sorted(fleet[5:])) for one in part.series}
+    fleet = named(range(2 * SERIES_PER_PART))
+    before = {one: part.name for part in parts(fleet) for one in part.series}
+    after = {one: part.name for part in parts(fleet[:4:-1]) for one in part.series}
     assert all(before[one] == name for one, name in after.items())
     assert len(set(after.values())) == 2
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from pipeline.errors import RefusedDelivery
 from pipeline.sources.base import IngestOptions, ParsedDelivery, Seeds, SourceObject
-from pipeline.sources.cloudwatch_series import RULES
+from pipeline.sources.cloudwatch_series import RULES, Series, name_series
 from pipeline.sources.metric_stream import read
+from tests.support.series import named_rows
 
 AT = datetime(2026, 11, 22, 18, 1, tzinfo=UTC)
 CORE = {
@@ -43,14 +44,14 @@ def parse(path: Path, content: bytes) -> tuple[list[Row], ParsedDelivery]:
     path.write_bytes(content)
     obj = SourceObject("fleet-1", path, datetime(2026, 11, 23, tzinfo=UTC), modified_is_known=True)
     delivery = read(obj, IngestOptions(), Seeds(path.parent))
-    return [row for _, batch in delivery.batches for row in batch.to_pylist()], delivery
+    return named_rows(delivery), delivery
 
 
 def test_a_datapoint_becomes_the_row_that_getmetricdata_gives(tmp_path: Path) -> None:
     rows, delivery = parse(tmp_path / "x", line())
     assert rows == [
         {
-            "sample_at": AT, "period_ms": 60_000, "account_id": "111122223333", "region": "us-west-2",
+            "sample_at": AT, "series_key": rows[0]["series_key"], "account_id": "111122223333", "region": "us-west-2",
             "metric_namespace": "ContainerInsights", "metric_name": "node_neuroncore_utilization",
             "statistic": "Average", "cluster": "c1", "instance_id": "i-0abc", "instance_type": "trn2.48xlarge",
             "node_name": "n1", "neuron_device": "device3", "neuron_core": "core13", "pod_namespace": "",
@@ -58,7 +59,16 @@ def test_a_datapoint_becomes_the_row_that_getmetricdata_gives(tmp_path: Path) ->
         }
         | {name: "" for name in rows[0] if name in ("gpu_device", "network_interface_id")}
     ]  # fmt: skip
-    assert (delivery.info.source, delivery.rejects) == ("metric_stream", [])
+    assert (delivery.info.source, delivery.info.interval_ms, delivery.rejects) == ("metric_stream", 60_000, [])
+
+
+def test_a_series_has_the_key_that_getmetricdata_gives_it(tmp_path: Path) -> None:
+    rows, _ = parse(tmp_path / "x", line() + line(account_id="2") + line(region="eu-west-1"))
+    series = Series("node_neuroncore_utilization", tuple(sorted(CORE.items())))
+    places = [("111122223333", "us-west-2"), ("2", "us-west-2"), ("111122223333", "eu-west-1")]
+    (pulled,), *others = (list(name_series(*place, [series])) for place in places)
+    assert [row["series_key"] for row in rows] == [pulled.key, *(named.key for (named,) in others)]
+    assert len({row["series_key"] for row in rows}) == 3
 
 
 def test_averages_are_sum_over_count_and_maxima_the_maximum(tmp_path: Path) -> None:

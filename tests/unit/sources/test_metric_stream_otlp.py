@@ -20,6 +20,7 @@ from pipeline.sources.metric_stream import read
 from pipeline.sources.metric_stream_otlp import frames
 from pipeline.world.metric_stream import Datapoint, as_json, as_otlp
 from pipeline.world.serve_published import Published
+from tests.support.series import named_rows
 
 CORE = {
     "ClusterName": "c1", "InstanceType": "trn2.48xlarge", "InstanceId": "i-0abc", "NodeName": "n1",
@@ -46,7 +47,7 @@ def parse(path: Path, content: bytes) -> tuple[list[dict[str, Any]], ParsedDeliv
     obj = open_object(path, content)
     assert detect(obj) == "metric_stream"
     delivery = read(obj, IngestOptions(), Seeds(path.parent))
-    return [row for _, batch in delivery.batches for row in batch.to_pylist()], delivery
+    return named_rows(delivery), delivery
 
 
 def framed(*requests: ExportMetricsServiceRequest) -> bytes:
