@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from pipeline.models import bind
 from pipeline.windows import ALL_TIME
@@ -53,3 +55,55 @@ def test_the_split_that_aws_rounds_to_9_99_sums_to_10(bench: Bench, shared_data:
     assert Decimal(published["published_rounded"]["sum_of_rounded"]) * 100 == cents - 1
     assert allocated_units(bench, cents, weights) == published["largest_remainder_cents"]
     assert sum(published["largest_remainder_cents"].values()) == cents
+
+
+CASES = Path(__file__).parent / "int_request_weights"
+PODS_TAKE_ALL = {
+    "aws_scad_accelerated": "aws_scad_p3_with_the_unused_part_laid_on_the_pods",
+    "aws_scad_cpu_mem": "aws_scad_m5_without_accelerators",
+}
+
+
+def published(shared_data: Path, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((shared_data / "cost" / "golden_cases.json").read_text("utf-8"))[name]
+    return found
+
+
+def weights(bench: Bench, case: str) -> dict[str, int]:
+    """Weight of each pod, by its name, as int_request_weights gives it for the case."""
+    rows, _ = bench.run("int_request_weights", CASES / case)
+    return {str(workload).rpartition("/")[2]: int(weight or 0) for _, workload, weight in rows}
+
+
+@pytest.mark.parametrize("name", PODS_TAKE_ALL)
+def test_scad_weights_give_every_digit_that_aws_publishes(bench: Bench, shared_data: Path, name: str) -> None:
+    told, ours = published(shared_data, name), weights(bench, PODS_TAKE_ALL[name])
+    cost = Decimal(told["hourly_cost"]) / sum(ours.values())
+    assert {pod: str(round(weight * cost, 6)) for pod, weight in ours.items()} == told["expected_total"]
+
+
+def test_used_and_unused_parts_are_those_that_aws_publishes(bench: Bench, shared_data: Path) -> None:
+    told = published(shared_data, "aws_scad_accelerated")
+    used = weights(bench, "aws_scad_p3_with_the_unused_part_idle")
+    total = weights(bench, PODS_TAKE_ALL["aws_scad_accelerated"])
+    cost = Decimal(told["hourly_cost"]) / sum(total.values())
+    assert {pod: round(used[pod] * cost, 6) for pod in total} == {
+        pod: Decimal(text) for pod, text in told["expected_split"].items()
+    }
+    assert {pod: round((weight - used[pod]) * cost, 6) for pod, weight in total.items()} == {
+        pod: Decimal(text) for pod, text in told["expected_unused"].items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "cents"),
+    [("aws_scad_accelerated", [191, 327, 241, 241]), ("aws_scad_cpu_mem", [23, 40, 19, 18])],
+)
+def test_tables_whose_rounded_rows_lose_or_win_a_cent_sum_to_it(
+    bench: Bench, shared_data: Path, name: str, cents: list[int]
+) -> None:
+    whole = int(Decimal(published(shared_data, name)["hourly_cost"]) * 100)
+    allocated = allocated_units(bench, whole, weights(bench, PODS_TAKE_ALL[name]))
+    assert sorted(allocated.values()) == sorted(cents)
+    assert [allocated[pod] for pod in sorted(allocated)] == cents
+    assert sum(cents) == whole
