@@ -19,7 +19,7 @@ BINARY_SUFFIXES = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 # millicores, bytes, and counts beyond which no node of any cloud goes
 MOST = {"cpu": 2**30, "memory": 2**50}
 MOST_COUNTED = 2**16
-MIG = re.compile(r"nvidia\.com/mig-([1-9])g\.")
+MIG = re.compile(r"nvidia\.com/mig-([1-9])g\.[0-9]+gb(?:\.me)?$")
 WHOLE_GPUS = ("nvidia.com/gpu", "amd.com/gpu")
 NEURON_DEVICES = ("aws.amazon.com/neuron", "aws.amazon.com/neurondevice")
 NEURON_CORES = ("aws.amazon.com/neuroncore",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -107,3 +108,46 @@ def test_tables_whose_rounded_rows_lose_or_win_a_cent_sum_to_it(
     assert sorted(allocated.values()) == sorted(cents)
     assert [allocated[pod] for pod in sorted(allocated)] == cents
     assert sum(cents) == whole
+
+
+DISTRIBUTED = Path(__file__).parent / "mart_distributed_cost_daily"
+OPENCOST = {
+    "idle_weighted_per_cluster_per_resource": "opencost_idle_is_weighted_by_cluster_and_resource",
+    "share_ns3_even": "opencost_a_shared_namespace_is_spread_evenly",
+    "share_ns3_weighted": "opencost_a_shared_namespace_is_spread_by_weight",
+    "share_label_app1_even": "opencost_a_shared_label_is_spread_evenly",
+    "overhead_7_per_hour_24h_weighted": "opencost_overhead_is_charged_by_weight",
+}
+
+
+def direct(case: Path) -> dict[str, Decimal]:
+    """Direct cost by namespace, `__idle__` for idle time."""
+    sums: dict[str, Decimal] = {}
+    for row in csv.DictReader((case / "mart_resource_cost_daily.csv").open(encoding="utf-8")):
+        key = row["workload_id"].split("/")[1] if row["workload_id"] else "__idle__"
+        sums[key] = sums.get(key, Decimal(0)) + Decimal(row["effective_cost_usd"])
+    return sums
+
+
+@pytest.mark.parametrize("name", OPENCOST)
+def test_distribution_gives_every_digit_of_opencost_s_own_fixture(bench: Bench, shared_data: Path, name: str) -> None:
+    told = published(shared_data, "opencost_fixture")["cases"]
+    case = DISTRIBUTED / OPENCOST[name]
+    loaded = direct(case)
+    assert {key: str(value) for key, value in loaded.items()} == told["by_namespace_no_share"]
+    for _, source, _, _, _, workload, effective, _ in bench.run(case.parent.name, case)[0]:
+        key = str(workload).split("/")[1] if workload else {"idle.unallocated": "__idle__"}.get(str(source), "")
+        loaded[key] = loaded.get(key, Decimal(0)) + Decimal(str(effective))
+    for key, text in told[name].items():
+        if key != "total":
+            places = len(text.partition(".")[2])
+            assert round(loaded[key], places) == Decimal(text), key
+    assert loaded.get("", 0) in (0, -168)
+
+
+def test_the_idle_part_of_a_namespace_is_the_same_filtered_before_or_after(bench: Bench, shared_data: Path) -> None:
+    told = published(shared_data, "opencost_fixture")["cases"]["filter_namespace2_idle_follows_filter"]
+    case = DISTRIBUTED / OPENCOST["idle_weighted_per_cluster_per_resource"]
+    rows, _ = bench.run(case.parent.name, case)
+    ours = [Decimal(str(row[6])) for row in rows if "/namespace2/" in str(row[5])]
+    assert sum(ours) == Decimal(told["__idle__"])
