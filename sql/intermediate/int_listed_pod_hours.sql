@@ -11,7 +11,7 @@
 -- column: mig_slice_ms | reserved time of MIG compute slices
 -- column: neuron_device_ms | reserved time of Neuron devices
 -- column: neuron_core_ms | reserved time of logical NeuronCores
--- column: is_open | no listing yet tells whether it was there until the end of the hour
+-- column: is_open | pods that are gone by now may be missing: nobody listed pods in that hour, or nobody yet after it
 -- column: valid_from_at | the hour: what a new listing tells changes nothing before
 -- check:  fail | running_ms between 1 and 3600000 | a pod is there for part of an hour, under one name at a time
 
@@ -37,9 +37,8 @@ lives as (
 ),
 
 newest as (
-    select max(seen_until_at) as listed_until_at
-    from stg_pods
-    where not has_ended
+    select max(listed_until_at) as listed_until_at
+    from stg_pod_listings
 ),
 
 hours as (
@@ -49,11 +48,10 @@ hours as (
             epoch_ms(least(seen_until_at, usage_hour_at + interval 1 hour))
             - epoch_ms(greatest(started_at, usage_hour_at)) as hugeint
         ) as running_ms,
-        not has_ended
-        and seen_until_at < usage_hour_at + interval 1 hour
-        and coalesce(n.listed_until_at < usage_hour_at + interval 1 hour, true) as is_open,
+        g.listed_hour_at is null or n.listed_until_at < usage_hour_at + interval 1 hour as is_open,
     from lives as l
     cross join newest as n
+    left join stg_pod_listings as g on l.usage_hour_at = g.listed_hour_at
 )
 
 select

@@ -9,7 +9,7 @@
 -- column: accelerator_ns | device-nanoseconds; NULL where unknown
 -- column: vcpu_millicore_ms | vCPU time in thousandths of a vCPU times milliseconds; NULL where unknown
 -- column: memory_kib_ms | memory time in KiB times milliseconds; NULL where unknown
--- column: is_open | not all of the hour is told yet
+-- column: is_open | pods may be missing: they were not listed in that hour, or not yet after it
 -- check:  fail | accelerator_ns >= 0 and vcpu_millicore_ms >= 0 and memory_kib_ms >= 0 | nobody takes a negative part
 -- window: usage_hour_at
 

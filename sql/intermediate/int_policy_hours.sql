@@ -4,8 +4,8 @@
 -- column: instance_id | EC2 instance
 -- column: allocation_policy | the policy that the settings ask for: scad or opencost
 -- column: input_source | cur or pods: whose figures it weighs; '' where none
--- column: fallback_reason | '' where the policy speaks; else why device time divides the hour: no_pods, requests_unknown, hour_not_listed_to_its_end, unknown_owner, holder_without_request or no_capacity
--- check:  fail | fallback_reason in ('', 'no_pods', 'requests_unknown', 'hour_not_listed_to_its_end', 'unknown_owner', 'holder_without_request', 'no_capacity') | a policy that is not applied says why
+-- column: fallback_reason | '' where the policy speaks; else why device time divides the hour: no_pods, requests_unknown, hour_not_listed, unknown_owner, holder_without_request or no_capacity
+-- check:  fail | fallback_reason in ('', 'no_pods', 'requests_unknown', 'hour_not_listed', 'unknown_owner', 'holder_without_request', 'no_capacity') | a policy that is not applied says why
 -- check:  warn | fallback_reason = '' | the policy asked for lacks its inputs in these hours: device time divides them
 -- window: usage_hour_at
 
@@ -75,7 +75,7 @@ select
         when a.capacity_ns = 0 or a.vcpu_count is null or a.host_memory_bytes is null then 'no_capacity'
         when p.instance_id is null then 'no_pods'
         when p.is_unknown then 'requests_unknown'
-        when p.is_open then 'hour_not_listed_to_its_end'
+        when p.is_open then 'hour_not_listed'
         when u.instance_id is not null then 'unknown_owner'
         when s.instance_id is not null then 'holder_without_request'
         else ''

@@ -8,7 +8,7 @@
 -- column: vcpu_ns | its part that stands for vCPUs
 -- column: memory_ns | its part that stands for memory
 -- column: weight_ns | all three
--- column: is_oversubscribed | more devices, vCPUs or memory were taken than the instance has; the parts are scaled down
+-- column: is_oversubscribed | more device time was taken than paid for; the parts are scaled down, as are those of vCPUs and memory
 -- check:  fail | accelerator_ns >= 0 and vcpu_ns >= 0 and memory_ns >= 0 | a part of an hour is never negative
 -- check:  fail | query: select h.usage_hour_at, h.instance_id from int_policy_hours as h join int_instance_hours as i using (usage_hour_at, instance_id) left join int_request_weights as w using (usage_hour_at, instance_id) where h.fallback_reason = '' and h.usage_hour_at >= $start_at and h.usage_hour_at < $end_at and i.usage_hour_at >= $start_at and i.usage_hour_at < $end_at group by h.usage_hour_at, h.instance_id having sum(w.weight_ns) is distinct from max(i.capacity_ns) | the parts of an hour are the hour, to the nanosecond
 -- window: usage_hour_at
@@ -155,7 +155,7 @@ shares as (
         b.resource,
         b.budget_ns,
         -- a second of clock skew is no oversubscription
-        s.amount_of_all * 3600 > b.there_was * 3601 as is_oversubscribed,
+        b.resource = 'accelerator' and s.amount_of_all * 3600 > b.there_was * 3601 as is_oversubscribed,
         case
             when s.amount_of_all = 0 then 0
             when b.unused_goes_to = 'pods' then
