@@ -44,23 +44,23 @@ class Scad(_Part):
 class OpenCost(_Part):
     """The prices that OpenCost puts on what a node holds (its configs/default.json): only their ratio matters."""
 
-    accelerator_usd_per_hour: Decimal = Field(Decimal("0.95"), gt=0)
-    vcpu_usd_per_hour: Decimal = Field(Decimal("0.031611"), gt=0)
-    memory_usd_per_gib_hour: Decimal = Field(Decimal("0.004237"), gt=0)
+    accelerator_usd_per_hour: Decimal = Field(default=Decimal("0.95"), gt=0)
+    vcpu_usd_per_hour: Decimal = Field(default=Decimal("0.031611"), gt=0)
+    memory_usd_per_gib_hour: Decimal = Field(default=Decimal("0.004237"), gt=0)
 
 
 class Distribute(_Part):
     """What of the day's money without an owner is spread over its workloads; nothing, where unset."""
 
     shared: Method = "separate"
-    idle_unallocated: Method = Field("separate", alias="idle.unallocated")
-    idle_reserved_unused: Method = Field("separate", alias="idle.reserved_unused")
+    idle_unallocated: Method = Field(default="separate", alias="idle.unallocated")
+    idle_reserved_unused: Method = Field(default="separate", alias="idle.reserved_unused")
     adjustment: Method = "separate"
-    over: Literal["cluster", "account", "all"] = Field("cluster", description="whose workloads receive")
+    over: Literal["cluster", "account", "all"] = Field(default="cluster", description="whose workloads receive")
     shared_namespaces: tuple[str, ...] = ()
-    shared_labels: dict[str, str] = Field({}, description="pod label to value")
+    shared_labels: dict[str, str] = Field(default={}, description="pod label to value")
     shared_workloads: Literal["even", "weighted"] = "weighted"
-    overhead_usd_per_hour: Decimal = Field(Decimal(0), ge=0, le=1_000_000, max_digits=16, decimal_places=10)
+    overhead_usd_per_hour: Decimal = Field(default=Decimal(0), ge=0, le=1_000_000, max_digits=16, decimal_places=10)
     overhead: Literal["even", "weighted"] = "weighted"
 
     @field_validator("shared_labels")
@@ -75,7 +75,7 @@ class Allocation(_Part):
     """Which policy divides the hours of which instance family, and what is distributed afterwards."""
 
     default: Policy = "accelerator_only"
-    families: dict[str, Policy] = Field({}, description="instance family (p5, trn2, g6 …) to policy")
+    families: dict[str, Policy] = Field(default={}, description="instance family (p5, trn2, g6 …) to policy")
     scad: Scad = Scad()
     opencost: OpenCost = OpenCost()
     distribute: Distribute = Distribute()
@@ -124,7 +124,8 @@ def _distribution_rows(wanted: Distribute) -> list[SettingRow]:
     rows += [("over", "", wanted.over)] if rows else []
     rows += [("shared_namespace", name, "") for name in sorted(set(wanted.shared_namespaces))]
     rows += [("shared_label", key, value) for key, value in wanted.shared_labels.items()]
-    rows += [("overhead_usd_per_hour", "", _plain(wanted.overhead_usd_per_hour))] if methods["overhead"] != "separate" else []
+    if wanted.overhead_usd_per_hour:
+        rows.append(("overhead_usd_per_hour", "", _plain(wanted.overhead_usd_per_hour)))
     return rows
 
 

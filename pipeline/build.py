@@ -141,7 +141,7 @@ def load_rules(conn: duckdb.DuckDBPyConnection, rules: Sequence[WorkloadRule]) -
 
 
 def load_allocation(conn: duckdb.DuckDBPyConnection, rows: Sequence[SettingRow]) -> bool:
-    """Make raw_allocation_settings hold `rows`; True when they differ from before, so that the next build applies them."""
+    """Make raw_allocation_settings hold `rows`; True when they differ from before."""
     return _load(conn, "raw_allocation_settings", rows)
 
 

@@ -164,7 +164,8 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as CHIPLEDGER_* variables, for what reads the environment itself; secrets are left out."""
-        values = self.model_dump(exclude={"slack_token", "database_url", "prometheus_token", "prometheus", "allocation"})
+        secrets, tables = {"slack_token", "database_url", "prometheus_token"}, {"prometheus", "allocation"}
+        values = self.model_dump(exclude=secrets | tables)
         texts = {"home": str(self.place.root), "workloads": str(self.workloads.absolute())}
         texts |= {"lake_mapping": str(self.lake_mapping.absolute())} if self.lake_mapping else {}
         if self.allocation != Allocation():

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-QUANTITY = re.compile(r"(\+?[0-9]{1,30}(?:\.[0-9]{0,30})?|\+?\.[0-9]{1,30})([eE][+-]?[0-9]{1,2}|[numkMGTPE]|[KMGTPE]i|)")
+NUMBER = r"\+?[0-9]{1,30}(?:\.[0-9]{0,30})?|\+?\.[0-9]{1,30}"
+QUANTITY = re.compile(rf"({NUMBER})([eE][+-]?[0-9]{{1,2}}|[numkMGTPE]|[KMGTPE]i|)")
 DECIMAL_SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 BINARY_SUFFIXES = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 # millicores, bytes, and counts beyond which no node of any cloud goes
@@ -60,7 +61,7 @@ def quantity(text: object) -> Decimal:
         raise ValueError(f"{text!r} is no amount of a resource")
     number, suffix = Decimal(found[1]), found[2]
     if suffix in BINARY_SUFFIXES:
-        return number * 2 ** BINARY_SUFFIXES[suffix]
+        return number * Decimal(2 ** BINARY_SUFFIXES[suffix])
     if suffix in DECIMAL_SUFFIXES:
         return number.scaleb(DECIMAL_SUFFIXES[suffix])
     return number.scaleb(int(suffix[1:]))

@@ -147,26 +147,27 @@ sums as (
     from takers
 ),
 
-shares as (
+measured as (
     select
-        b.usage_hour_at,
-        b.instance_id,
-        s.workload_id,
-        b.resource,
+        s.*,
         b.budget_ns,
         -- a second of clock skew is no oversubscription
         b.resource = 'accelerator' and s.amount_of_all * 3600 > b.there_was * 3601 as is_oversubscribed,
-        case
-            when s.amount_of_all = 0 then 0
-            when b.unused_goes_to = 'pods' then
-                b.budget_ns * s.amount_so_far // s.amount_of_all
-                - b.budget_ns * (s.amount_so_far - s.amount) // s.amount_of_all
-            else
-                b.budget_ns * s.amount_so_far // greatest(s.amount_of_all, b.there_was)
-                - b.budget_ns * (s.amount_so_far - s.amount) // greatest(s.amount_of_all, b.there_was)
-        end as part_ns,
+        -- who lays the unused part on the pods divides by what they took, else by what there was, or by more where more was taken
+        case when b.unused_goes_to = 'pods' then s.amount_of_all else greatest(s.amount_of_all, b.there_was) end as divisor,
     from budgets as b
     join sums as s using (usage_hour_at, instance_id, resource)
+),
+
+shares as (
+    select
+        *,
+        coalesce(
+            budget_ns * amount_so_far // nullif(divisor, 0)
+            - budget_ns * (amount_so_far - amount) // nullif(divisor, 0),
+            0
+        ) as part_ns,
+    from measured
 ),
 
 parts as (

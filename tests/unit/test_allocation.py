@@ -1,4 +1,4 @@
-"""The setting `allocation`: what it says becomes rows that the build applies; what it cannot mean is refused by name."""
+"""The setting `allocation`: what it says becomes rows that the build applies; what it cannot mean is refused."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_family_that_does_not_exist_is_refused_with_the_nearest() -> None:
         Allocation(families={"g66": "scad"}).rows(FAMILIES)
 
 
-def test_the_environment_carries_the_setting_to_other_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_carries_it_to_other_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     wanted = load('[allocation]\nfamilies.g6 = "scad"\ndistribute."idle.unallocated" = "even"\n', monkeypatch, tmp_path)
     told = settings.load().as_environment()
     (tmp_path / "chipledger.toml").unlink()

@@ -36,7 +36,8 @@ def test_what_is_no_quantity_is_refused(text: object) -> None:
 
 @given(st.integers(0, 10**9), st.sampled_from(sorted({**DECIMAL_SUFFIXES, **BINARY_SUFFIXES})))
 def test_every_suffix_is_a_power_of_its_base(number: int, suffix: str) -> None:
-    power = Decimal(10) ** DECIMAL_SUFFIXES[suffix] if suffix in DECIMAL_SUFFIXES else Decimal(2) ** BINARY_SUFFIXES[suffix]
+    is_decimal = suffix in DECIMAL_SUFFIXES
+    power = Decimal(10) ** DECIMAL_SUFFIXES[suffix] if is_decimal else Decimal(2) ** BINARY_SUFFIXES[suffix]
     assert quantity(f"{number}{suffix}") == number * power
 
 
@@ -67,8 +68,7 @@ def test_requests_of_the_whole_pod_replace_those_of_its_containers() -> None:
         "containers": [_container(cpu="1", memory="1Gi", **{"nvidia.com/gpu": "2"})],
         "resources": {"requests": {"cpu": "3"}},
     }
-    found = pod_requests(spec)
-    assert (found["cpu_request_millicores"], found["memory_request_bytes"], found["gpu_request_count"]) == (3000, 2**30, 2)
+    assert list(pod_requests(spec).values())[:3] == [3000, 2**30, 2]
 
 
 def test_devices_cores_and_slices_are_counted_apart_and_replicas_not_at_all() -> None:
