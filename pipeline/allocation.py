@@ -1,6 +1,6 @@
 """How an instance-hour divides among workloads, and how money without an owner is spread: the setting `allocation`.
 
-A policy speaks for a whole instance family; docs/decisions/009 says what each means:
+A policy speaks for a whole instance family; docs/decisions/010 says what each means:
 
     [allocation]
     default = "accelerator_only"
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -25,6 +25,7 @@ from pipeline.errors import UsageError
 Policy = Literal["accelerator_only", "mig_slices", "scad", "opencost"]
 Method = Literal["separate", "even", "weighted"]
 Receives = Literal["pods", "idle"]
+Price = Annotated[Decimal, Field(gt=0, le=1_000_000, decimal_places=10)]
 SettingRow = tuple[str, str, str]
 
 # what one unit of each resource (device, vCPU, GiB) counts in AWS's split cost allocation
@@ -44,9 +45,9 @@ class Scad(_Part):
 class OpenCost(_Part):
     """The prices that OpenCost puts on what a node holds (its configs/default.json): only their ratio matters."""
 
-    accelerator_usd_per_hour: Decimal = Field(default=Decimal("0.95"), gt=0)
-    vcpu_usd_per_hour: Decimal = Field(default=Decimal("0.031611"), gt=0)
-    memory_usd_per_gib_hour: Decimal = Field(default=Decimal("0.004237"), gt=0)
+    accelerator_usd_per_hour: Price = Decimal("0.95")
+    vcpu_usd_per_hour: Price = Decimal("0.031611")
+    memory_usd_per_gib_hour: Price = Decimal("0.004237")
 
 
 class Distribute(_Part):
@@ -60,7 +61,7 @@ class Distribute(_Part):
     shared_namespaces: tuple[str, ...] = ()
     shared_labels: dict[str, str] = Field(default={}, description="pod label to value")
     shared_workloads: Literal["even", "weighted"] = "weighted"
-    overhead_usd_per_hour: Decimal = Field(default=Decimal(0), ge=0, le=1_000_000, max_digits=16, decimal_places=10)
+    overhead_usd_per_hour: Decimal = Field(default=Decimal(0), ge=0, le=1_000_000, decimal_places=10)
     overhead: Literal["even", "weighted"] = "weighted"
 
     @field_validator("shared_labels")
