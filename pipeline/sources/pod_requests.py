@@ -21,6 +21,7 @@ BINARY_SUFFIXES = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 MOST = {"cpu": 2**30, "memory": 2**50}
 MOST_COUNTED = 2**16
 MIG = re.compile(r"nvidia\.com/mig-([1-9])g\.[0-9]+gb(?:\.me)?$")
+REPLICA = re.compile(r"nvidia\.com/(?:gpu|mig-.+)\.shared$")
 WHOLE_GPUS = ("nvidia.com/gpu", "amd.com/gpu")
 NEURON_DEVICES = ("aws.amazon.com/neuron", "aws.amazon.com/neurondevice")
 NEURON_CORES = ("aws.amazon.com/neuroncore",)
@@ -33,10 +34,10 @@ COLUMNS = (
 Amounts = Counter[str]
 
 
-def pod_requests(spec: Mapping[str, Any]) -> dict[str, int]:
+def pod_requests(spec: Mapping[str, Any]) -> dict[str, int | None]:
     """Reserved amounts by the COLUMNS of raw_pods, from a pod's spec; 0 where it asks for nothing.
 
-    Replicas of a shared GPU (`nvidia.com/gpu.shared`) are no whole device and count nothing here.
+    Of replicas of a shared GPU (`nvidia.com/gpu.shared`) nobody says how many make a device: GPUs are None then.
     Raises ValueError for a quantity that Kubernetes would not take.
     """
     amounts = _effective(spec)
@@ -46,7 +47,7 @@ def pod_requests(spec: Mapping[str, Any]) -> dict[str, int]:
     sums = (
         amounts["cpu"],
         amounts["memory"],
-        sum(amounts[name] for name in WHOLE_GPUS),
+        None if any(map(REPLICA.match, amounts)) else sum(amounts[name] for name in WHOLE_GPUS),
         sum(int(found[1]) * count for name, count in amounts.items() if (found := MIG.match(name))),
         sum(amounts[name] for name in NEURON_DEVICES),
         sum(amounts[name] for name in NEURON_CORES),
@@ -90,7 +91,7 @@ def _amounts(quantities: Mapping[str, Any] | None) -> Amounts:
     found: Amounts = Counter()
     for name, text in (quantities or {}).items():
         amount = quantity(text) * (1000 if name == "cpu" else 1)
-        if name not in KNOWN and not MIG.match(name):
+        if not (name in KNOWN or MIG.match(name) or REPLICA.match(name)):
             continue
         found[name] = int(amount.to_integral_value(ROUND_CEILING))
         if found[name] > MOST.get(name, MOST_COUNTED):

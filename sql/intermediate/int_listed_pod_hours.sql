@@ -7,7 +7,7 @@
 -- column: running_ms | milliseconds in which it was there, by its start, its end or the last listing that shows it
 -- column: vcpu_millicore_ms | reserved vCPU time; NULL where a listing tells no requests
 -- column: memory_kib_ms | reserved memory time; NULL where a listing tells no requests
--- column: gpu_ms | reserved time of whole GPUs
+-- column: gpu_ms | reserved time of whole GPUs; NULL where a listing tells no requests, or replicas of shared GPUs
 -- column: mig_slice_ms | reserved time of MIG compute slices
 -- column: neuron_device_ms | reserved time of Neuron devices
 -- column: neuron_core_ms | reserved time of logical NeuronCores
@@ -66,7 +66,7 @@ select
         case when count(*) = count(memory_request_bytes) then sum(running_ms * (memory_request_bytes // 1024)) end
         as hugeint
     ) as memory_kib_ms,
-    cast(sum(running_ms * gpu_request_count) as hugeint) as gpu_ms,
+    cast(case when count(*) = count(gpu_request_count) then sum(running_ms * gpu_request_count) end as hugeint) as gpu_ms,
     cast(sum(running_ms * mig_slice_request_count) as hugeint) as mig_slice_ms,
     cast(sum(running_ms * neuron_device_request_count) as hugeint) as neuron_device_ms,
     cast(sum(running_ms * neuron_core_request_count) as hugeint) as neuron_core_ms,

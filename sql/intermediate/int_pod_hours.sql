@@ -114,6 +114,8 @@ told as (
         l.pod,
         'pods' as input_source,
         case
+            -- of a shared GPU a pod has what telemetry saw it hold
+            when l.gpu_ms is null then nullif(d.held_ns, 0)
             when l.mig_slice_ms > 0 and coalesce(t.device_slice_count, 1) = 1 then null
             when l.neuron_core_ms > 0 and coalesce(t.logical_core_count, a.logical_cores_per_device) is null then null
             else greatest(

@@ -14,7 +14,7 @@
 -- column: ended_at | when its last container ended, NULL while it runs or where not told
 -- column: cpu_request_millicores | thousandths of a vCPU it reserves; NULL where the listing was read before requests were
 -- column: memory_request_bytes | memory it reserves
--- column: gpu_request_count | whole GPUs it reserves
+-- column: gpu_request_count | whole GPUs it reserves; NULL where it asks for replicas of shared ones
 -- column: mig_slice_request_count | compute slices of MIG instances it reserves
 -- column: neuron_device_request_count | Neuron devices it reserves
 -- column: neuron_core_request_count | logical NeuronCores it reserves

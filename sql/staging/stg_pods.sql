@@ -14,7 +14,7 @@
 -- column: has_ended | its end is told
 -- column: cpu_request_millicores | thousandths of a vCPU it reserves; NULL where unknown
 -- column: memory_request_bytes | memory it reserves; NULL where unknown
--- column: gpu_request_count | whole GPUs it reserves
+-- column: gpu_request_count | whole GPUs it reserves; NULL where unknown, or where it asks for replicas of shared ones
 -- column: mig_slice_request_count | compute slices of MIG instances it reserves
 -- column: neuron_device_request_count | Neuron devices it reserves
 -- column: neuron_core_request_count | logical NeuronCores it reserves

@@ -71,12 +71,15 @@ def test_requests_of_the_whole_pod_replace_those_of_its_containers() -> None:
     assert list(pod_requests(spec).values())[:3] == [3000, 2**30, 2]
 
 
-def test_devices_cores_and_slices_are_counted_apart_and_replicas_not_at_all() -> None:
+@pytest.mark.parametrize("name", ["nvidia.com/gpu.shared", "nvidia.com/mig-1g.5gb.shared"])
+def test_replicas_of_a_gpu_are_an_unknown_part_of_it(name: str) -> None:
+    assert pod_requests({"containers": [_container(**{name: "1", "nvidia.com/gpu": "1"})]})["gpu_request_count"] is None
+
+
+def test_devices_cores_and_slices_are_counted_apart() -> None:
     names = {
         "nvidia.com/gpu": "1",
-        "nvidia.com/gpu.shared": "5",
         "nvidia.com/mig-3g.20gb": "2",
-        "nvidia.com/mig-1g.5gb.shared": "1",
         "aws.amazon.com/neuron": "4",
         "aws.amazon.com/neuroncore": "13",
         "ephemeral-storage": "10Gi",
