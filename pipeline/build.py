@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -23,6 +24,9 @@ from pipeline.materialise import (
 from pipeline.models import Model, Models, bind, time_literal
 from pipeline.warehouse import bootstrap, existing_tables, transaction, utc_rows
 from pipeline.windows import ALL_TIME, DAY, Window, clip, merge, split_days, subtract, whole_days, whole_hours, widen
+
+if TYPE_CHECKING:
+    from pipeline.allocation import SettingRow
 
 CHUNK_ROWS = 2_000_000
 LEDGER_TABLES = frozenset({"raw_deliveries", "raw_rejects"})
@@ -130,19 +134,26 @@ def build(
 
 def load_rules(conn: duckdb.DuckDBPyConnection, rules: Sequence[WorkloadRule]) -> bool:
     """Make raw_workload_rules hold `rules`; True when they differ from before, so that the next build applies them."""
-    rows = [astuple(rule) for rule in sorted(rules, key=lambda rule: rule.rule_number)]
     if len(conn.sql("from raw_workload_rules").columns) != len(fields(WorkloadRule)):
         conn.execute("drop table raw_workload_rules")  # of an older version; it holds nothing but the file's rules
         bootstrap(conn)
-    if rows == conn.execute("select * from raw_workload_rules order by rule_number").fetchall():
+    return _load(conn, "raw_workload_rules", [astuple(rule) for rule in rules])
+
+
+def load_allocation(conn: duckdb.DuckDBPyConnection, rows: Sequence[SettingRow]) -> bool:
+    """Make raw_allocation_settings hold `rows`; True when they differ from before."""
+    return _load(conn, "raw_allocation_settings", rows)
+
+
+def _load(conn: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]) -> bool:
+    """Make `table` hold `rows`; where they differ from before, all time is touched."""
+    if sorted(rows) == conn.execute(f"select * from {table} order by all").fetchall():
         return False
     with transaction(conn):
-        conn.execute("delete from raw_workload_rules")
-        for row in rows:
-            conn.execute(f"insert into raw_workload_rules values ({', '.join('?' * len(row))})", list(row))
-        conn.execute(
-            "insert into state_touched values ('raw_workload_rules', ?, ?)", [ALL_TIME.start_at, ALL_TIME.end_at]
-        )
+        conn.execute(f"delete from {table}")
+        for row in sorted(rows):
+            conn.execute(f"insert into {table} values ({', '.join('?' * len(row))})", list(row))
+        conn.execute("insert into state_touched values (?, ?, ?)", [table, ALL_TIME.start_at, ALL_TIME.end_at])
     return True
 
 

@@ -22,6 +22,7 @@ GIVEN = """
 create table int_hosts (hostname text, instance_id text, valid_from_at timestamptz, valid_until_at timestamptz);
 create table int_holdings (usage_hour_at timestamptz, instance_id text, owner_id text);
 create table int_work_unit_hours (usage_hour_at timestamptz, instance_id text, owner_id text);
+create table int_pod_owners (usage_hour_at timestamptz, instance_id text, owner_id text);
 create table int_emf_pods (
     usage_hour_at timestamptz, instance_id text, namespace text, pod_name text, owner_kind text, owner_name text,
     labels text

@@ -26,6 +26,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from pipeline.allocation import Allocation
 from pipeline.errors import UsageError
 from pipeline.home import Home
 from pipeline.prometheus_endpoints import PrometheusEndpoint
@@ -54,6 +55,9 @@ class Settings(BaseSettings):
     inbox: Listed = Field((), description="folders or s3:// prefixes that are swept, separated by commas")
     queues: Listed = Field((), description="SQS queue URLs whose S3 notifications wake the pipeline")
     workloads: Path = Field(Path("workloads.toml"), description="attribution rules; optional")
+    allocation: Allocation = Field(
+        Allocation(), description="how hours and shared money divide: table [allocation], or JSON in the environment"
+    )
     regions: Listed = Field((), description="AWS regions whose CloudWatch Neuron metrics are pulled; none = not pulled")
     inventory_regions: Listed = Field(
         (), description="AWS regions whose EC2 instances, types and capacity reservations are listed; none = not listed"
@@ -160,9 +164,12 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as CHIPLEDGER_* variables, for what reads the environment itself; secrets are left out."""
-        values = self.model_dump(exclude={"slack_token", "database_url", "prometheus_token", "prometheus"})
+        secrets, tables = {"slack_token", "database_url", "prometheus_token"}, {"prometheus", "allocation"}
+        values = self.model_dump(exclude=secrets | tables)
         texts = {"home": str(self.place.root), "workloads": str(self.workloads.absolute())}
         texts |= {"lake_mapping": str(self.lake_mapping.absolute())} if self.lake_mapping else {}
+        if self.allocation != Allocation():
+            texts["allocation"] = self.allocation.model_dump_json(by_alias=True)
         if self.prometheus:
             texts["prometheus"] = json.dumps([endpoint.model_dump() for endpoint in self.prometheus])
         for name, value in values.items():

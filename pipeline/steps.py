@@ -212,11 +212,16 @@ def ingest(
 
 
 def build(settings: Settings, now: datetime, on_model: OnModel | None = None) -> Built:
-    """Apply the attribution rules and rebuild every touched window; `now` dates freshness."""
+    """Apply the attribution rules and the allocation, and rebuild every touched window; `now` dates freshness."""
+    from pipeline.sources.base import Seeds
+
     rules = attribution.read_rules(settings.workloads)
+    types = Seeds(SQL_DIR / "seeds").rows("instance_types")
+    allocation = settings.allocation.rows({row["instance_type"].partition(".")[0] for row in types})
     models = load_models(SQL_DIR)
     with warehouse(settings) as conn:
         builder.load_rules(conn, rules)
+        builder.load_allocation(conn, allocation)
         result = builder.build(conn, models, as_of=now, on_progress=on_model)
     return Built(len(result.rebuilt), len(models))
 

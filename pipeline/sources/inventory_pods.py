@@ -1,4 +1,4 @@
-"""Kubernetes pods: `kubectl get pods -A -o json`, or one Pod object per line; they tell owners and labels."""
+"""Kubernetes pods: `kubectl get pods -A -o json`, or one Pod object per line; they tell owners, labels and requests."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from pipeline.sources.base import (
 )
 from pipeline.sources.inventory import SOURCE, utc_time
 from pipeline.sources.json_listing import json_documents, row_batches
+from pipeline.sources.pod_requests import COLUMNS, pod_requests
 
 TABLE = "raw_pods"
 _TIME = pa.timestamp("us", tz="UTC")
@@ -30,6 +31,8 @@ SCHEMA = pa.schema(
     + [(name, pa.string()) for name in ("instance_id", "node_name", "namespace", "pod")]
     + [("created_at", _TIME)]
     + [(name, pa.string()) for name in ("owner_kind", "owner_name", "labels")]
+    + [(name, _TIME) for name in ("started_at", "ended_at")]
+    + [(name, pa.int64()) for name in COLUMNS]
 )
 
 
@@ -72,14 +75,29 @@ def _row(pod: Mapping[str, Any]) -> dict[str, object]:
         raise ValueError("it has no name or no creationTimestamp")
     owners = told.get("ownerReferences") or []
     owner = next((each for each in owners if each.get("controller")), owners[0] if owners else {})
+    spec, status = pod.get("spec") or {}, pod.get("status") or {}
     labels = {str(key): str(value) for key, value in (told.get("labels") or {}).items()}
     return {
         "instance_id": "",
-        "node_name": str((pod.get("spec") or {}).get("nodeName") or ""),
+        "node_name": str(spec.get("nodeName") or ""),
         "namespace": str(told.get("namespace") or "default"),
         "pod": str(told["name"]),
         "created_at": created_at,
         "owner_kind": str(owner.get("kind") or ""),
         "owner_name": str(owner.get("name") or ""),
         "labels": json.dumps(labels, sort_keys=True, ensure_ascii=False, separators=(",", ":")),
+        "started_at": utc_time(status.get("startTime")),
+        "ended_at": _ended_at(status, created_at),
+        **pod_requests(spec),
     }
+
+
+def _ended_at(status: Mapping[str, Any], created_at: datetime) -> datetime | None:
+    """When a pod that succeeded or failed ended: by its last container, else its last condition; None while it runs."""
+    if status.get("phase") not in ("Succeeded", "Failed"):
+        return None
+    states = [(each.get("state") or {}).get("terminated") or {} for each in status.get("containerStatuses") or []]
+    times = [utc_time(state.get("finishedAt")) for state in states]
+    if not any(times):  # evicted before it ran
+        times = [utc_time(each.get("lastTransitionTime")) for each in status.get("conditions") or []]
+    return max((moment for moment in times if moment), default=created_at)

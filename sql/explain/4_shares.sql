@@ -1,4 +1,4 @@
--- Who else has a part of those instance-hours: device-hours of every class and workload, which are the weights.
+-- Who else has a part of those instance-hours: device-hours of every class and workload, which are the weights, and by which policy.
 select
     usage_hour_at,
     instance_id,
@@ -6,6 +6,8 @@ select
     workload_id,
     cast(weight_ns / 3600000000000 as decimal(18, 6)) as device_hours,
     round(weight_ns / sum(weight_ns) over (partition by usage_hour_at, instance_id), 6) as share,
+    allocation_policy,
+    policy_fallback,
     is_oversubscribed,
 from int_hour_weights
 where

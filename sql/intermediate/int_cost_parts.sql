@@ -9,6 +9,7 @@
 -- column: region | AWS region, '' where the line has none
 -- column: cluster | cluster, '-' where unknown
 -- column: instance_id | EC2 instance, '' where the line has none
+-- column: allocation_policy | the policy that divided the hour; mixed where several did, '' for a line that is not spread
 -- column: weight | the part in the sum of the line's weights: device-nanoseconds, or 1 for a line that is not spread
 -- check:  fail | weight > 0 | a part of a line is never negative, and nothing is no part
 -- check:  fail | cost_class in ('workload', 'idle.unallocated', 'idle.reserved_unused', 'shared', 'unattributed', 'adjustment') | money outside the classes is lost
@@ -71,6 +72,8 @@ type_weights as (
         case when min(region) = max(region) then min(region) else '' end as region,
         case when min(cluster) = max(cluster) then min(cluster) else '-' end as cluster,
         case when min(instance_id) = max(instance_id) then min(instance_id) else '' end as instance_id,
+        case when min(allocation_policy) = max(allocation_policy) then min(allocation_policy) else 'mixed' end
+            as allocation_policy,
         sum(weight_ns) as weight_ns,
     from weights
     group by account_id, instance_type, is_spot, usage_hour_at, cost_class, workload_id, chip
@@ -96,6 +99,7 @@ parts as (
         w.region,
         w.cluster,
         w.instance_id,
+        w.allocation_policy,
         cast(w.weight_ns as hugeint) as weight,
     from lines as l
     join weights as w using (instance_id, usage_hour_at)
@@ -110,6 +114,7 @@ parts as (
         w.region,
         w.cluster,
         w.instance_id,
+        w.allocation_policy,
         cast(w.weight_ns as hugeint) as weight,
     from lines as l
     join type_weights as w using (account_id, instance_type, usage_date)
@@ -140,6 +145,7 @@ all_parts as (
         l.region,
         coalesce(i.cluster, '-') as cluster,
         l.instance_id,
+        '' as allocation_policy,
         cast(1 as hugeint) as weight,
     from lines as l
     left join int_instances as i using (instance_id)
@@ -156,5 +162,6 @@ select
     coalesce(region, '') as region,
     cluster,
     instance_id,
+    allocation_policy,
     cast(weight as bigint) as weight,
 from all_parts

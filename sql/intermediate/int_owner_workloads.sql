@@ -28,6 +28,13 @@ with owners as (
         owner_id,
     from int_work_unit_hours
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
+    union
+    select
+        usage_hour_at,
+        instance_id,
+        owner_id,
+    from int_pod_owners
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
 identities as (

@@ -63,6 +63,12 @@ held as (
             owner_id,
             usage_hour_at,
         from int_work_unit_hours
+        union all
+        select
+            instance_id,
+            owner_id,
+            usage_hour_at,
+        from int_pod_owners
     )
     where split_part(owner_id, chr(31), 1) = 'pod'
     group by instance_id, split_part(owner_id, chr(31), 2), split_part(owner_id, chr(31), 3)

@@ -1,4 +1,4 @@
--- dim_workload: every workload that held an accelerator or had its work counted, and how we know.
+-- dim_workload: every workload that held an accelerator, had its work counted or asked for part of an instance, and how we know.
 -- grain:  workload_id
 -- column: workload_id | cluster/namespace/kind/name, '-' for unknown parts
 -- column: workload | name
@@ -8,8 +8,8 @@
 -- column: namespace | Kubernetes namespace, '-' where none
 -- column: cost_center | cost center, '' where no rule names one
 -- column: attribution_rule | rule:<n> of workloads.toml, owner, pod_name, slurm or runtime_tag
--- column: first_seen_at | first hour it held an accelerator or worked
--- column: last_seen_at | last hour it held an accelerator or worked
+-- column: first_seen_at | first hour in which it did
+-- column: last_seen_at | last hour in which it did
 -- check:  fail | workload <> '' | a workload has a name
 -- check:  warn | team <> '' | a workload without a team cannot be charged: add a rule to workloads.toml
 

@@ -13,6 +13,7 @@
 -- column: instance_type | EC2 instance type, '' where the line has none
 -- column: record_type | record type of the line, Estimate where no bill covers the hour yet
 -- column: cost_source | cur, focus, cost_explorer or estimate
+-- column: allocation_policy | the policy that divided the line's hour: accelerator_only, mig_slices, scad or opencost; mixed where several did, '' for a line that is not spread
 -- column: billed_cost_usd | USD as invoiced
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: list_cost_usd | USD at public on-demand price; NULL where the line has none
@@ -151,6 +152,7 @@ select
     instance_type,
     record_type,
     cost_source,
+    allocation_policy,
     cast(cast(billed as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as billed_cost_usd,
     cast(cast(effective as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as effective_cost_usd,
     cast(cast(list as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as list_cost_usd,

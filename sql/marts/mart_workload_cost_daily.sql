@@ -6,14 +6,14 @@
 -- column: cost_status | billed: from a billing delivery; estimated: hours that no bill covers yet; a day may have both, which add up
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: billed_cost_usd | USD as invoiced
--- column: device_hours | device-hours held, a MIG instance by its slices
+-- column: device_hours | device-hours held, a MIG instance by its slices; NULL where only vCPUs and memory were asked for
 -- column: busy_device_hours | device-hours of execution; NULL where unknown
 -- column: allocated_unused_cost_usd | effective cost times the part of the held time that did not work; NULL where unknown
 -- column: utilization_ratio | busy over held, 0-1; NULL where unknown
 -- column: cost_per_busy_device_hour_usd | effective cost over busy device-hours, unknown time counted at the known ratio; NULL where nothing was busy or known
 -- check:  fail | effective_cost_usd >= 0 | a negative workload cost is a lost credit row
 -- check:  fail | utilization_ratio is null or utilization_ratio between 0 and 1 | a ratio is between 0 and 1
--- check:  warn | device_hours is not null | money without held hours: telemetry was withdrawn after the allocation
+-- check:  warn | query: select * from mart_workload_cost_daily where device_hours is null and usage_date >= cast($start_at as date) and usage_date < cast($end_at as date) and (usage_date, workload_id) not in (select (cast(usage_hour_at as date), workload_id) from int_request_weights where usage_hour_at >= $start_at and usage_hour_at < $end_at) | money without held hours or a request: telemetry was withdrawn after the allocation
 -- window: usage_date
 
 with costs as (

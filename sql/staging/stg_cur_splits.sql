@@ -10,7 +10,9 @@
 -- column: usage_type | AWS usage type: cpu, memory or accelerator
 -- column: pod_namespace | Kubernetes namespace, '' where untagged
 -- column: pod_owner | Kubernetes workload name, '' where untagged
--- column: split_usage | max of requested and used
+-- column: pod_name | Kubernetes pod, '' for a task or the unused part
+-- column: resource | vcpu, memory or accelerator, by the usage type; '' where it names none of them
+-- column: split_usage | max of requested and used, in hours of a vCPU, GiB or accelerator
 -- column: split_cost_usd | USD of the used part
 -- column: unused_cost_usd | USD of the instance's unused part laid on this row
 -- column: total_cost_usd | both, as AWS reports the pod's cost
@@ -41,6 +43,7 @@ select
     coalesce(
         json_extract_string(s.resource_tags, '$."aws:eks:namespace"'),
         json_extract_string(s.resource_tags, '$."aws_eks_namespace"'),
+        regexp_extract(s.resource_id, '(^|:)pod/[^/]+/([^/]+)/[^/]+/', 2),
         ''
     ) as pod_namespace,
     coalesce(
@@ -48,7 +51,14 @@ select
         json_extract_string(s.resource_tags, '$."aws_eks_workload_name"'),
         ''
     ) as pod_owner,
-    s.split_usage,
+    regexp_extract(s.resource_id, '(^|:)pod/[^/]+/[^/]+/([^/]+)/', 2) as pod_name,
+    case
+        when regexp_matches(s.usage_type, '(?i)vcpu') then 'vcpu'
+        when regexp_matches(s.usage_type, '(?i)gpu|accel|neuron|trainium|inferentia') then 'accelerator'
+        when regexp_matches(s.usage_type, '(?i)gb|mem') then 'memory'
+        else ''
+    end as resource,
+    coalesce(s.split_usage, greatest(s.reserved_usage, s.actual_usage)) as split_usage,
     coalesce(s.net_split_cost, s.split_cost) as split_cost_usd,
     coalesce(s.net_unused_cost, s.unused_cost) as unused_cost_usd,
     cast(

@@ -9,6 +9,15 @@
 -- column: owner_kind | kind of the workload in lower case, a ReplicaSet's is deployment; '' without controller
 -- column: owner_name | name of the workload without the hash of a ReplicaSet and the number of a Job; '' without controller
 -- column: labels | JSON object of the pod's labels
+-- column: started_at | when the node took it on, or it was created
+-- column: seen_until_at | when it ended, or was last listed alive
+-- column: has_ended | its end is told
+-- column: cpu_request_millicores | thousandths of a vCPU it reserves; NULL where unknown
+-- column: memory_request_bytes | memory it reserves; NULL where unknown
+-- column: gpu_request_count | whole GPUs it reserves; NULL where unknown, or where it asks for replicas of shared ones
+-- column: mig_slice_request_count | compute slices of MIG instances it reserves
+-- column: neuron_device_request_count | Neuron devices it reserves
+-- column: neuron_core_request_count | logical NeuronCores it reserves
 -- check:  fail | (owner_kind = '') = (owner_name = '') | a controller has a kind and a name
 
 with newest as (
@@ -45,4 +54,13 @@ select
         else owner_name
     end as owner_name,
     labels,
+    greatest(created_at, coalesce(started_at, created_at)) as started_at,
+    coalesce(ended_at, observed_at) as seen_until_at,
+    ended_at is not null as has_ended,
+    cpu_request_millicores,
+    memory_request_bytes,
+    gpu_request_count,
+    mig_slice_request_count,
+    neuron_device_request_count,
+    neuron_core_request_count,
 from newest

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from pipeline.models import bind
 from pipeline.windows import ALL_TIME
@@ -53,3 +56,98 @@ def test_the_split_that_aws_rounds_to_9_99_sums_to_10(bench: Bench, shared_data:
     assert Decimal(published["published_rounded"]["sum_of_rounded"]) * 100 == cents - 1
     assert allocated_units(bench, cents, weights) == published["largest_remainder_cents"]
     assert sum(published["largest_remainder_cents"].values()) == cents
+
+
+CASES = Path(__file__).parent / "int_request_weights"
+PODS_TAKE_ALL = {
+    "aws_scad_accelerated": "aws_scad_p3_with_the_unused_part_laid_on_the_pods",
+    "aws_scad_cpu_mem": "aws_scad_m5_without_accelerators",
+}
+
+
+def published(shared_data: Path, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((shared_data / "cost" / "golden_cases.json").read_text("utf-8"))[name]
+    return found
+
+
+def weights(bench: Bench, case: str) -> dict[str, int]:
+    """Weight of each pod, by its name, as int_request_weights gives it for the case."""
+    rows, _ = bench.run("int_request_weights", CASES / case)
+    return {str(workload).rpartition("/")[2]: int(weight or 0) for _, workload, weight in rows}
+
+
+@pytest.mark.parametrize("name", PODS_TAKE_ALL)
+def test_scad_weights_give_every_digit_that_aws_publishes(bench: Bench, shared_data: Path, name: str) -> None:
+    told, ours = published(shared_data, name), weights(bench, PODS_TAKE_ALL[name])
+    cost = Decimal(told["hourly_cost"]) / sum(ours.values())
+    assert {pod: str(round(weight * cost, 6)) for pod, weight in ours.items()} == told["expected_total"]
+
+
+def test_used_and_unused_parts_are_those_that_aws_publishes(bench: Bench, shared_data: Path) -> None:
+    told = published(shared_data, "aws_scad_accelerated")
+    used = weights(bench, "aws_scad_p3_with_the_unused_part_idle")
+    total = weights(bench, PODS_TAKE_ALL["aws_scad_accelerated"])
+    cost = Decimal(told["hourly_cost"]) / sum(total.values())
+    assert {pod: round(used[pod] * cost, 6) for pod in total} == {
+        pod: Decimal(text) for pod, text in told["expected_split"].items()
+    }
+    assert {pod: round((weight - used[pod]) * cost, 6) for pod, weight in total.items()} == {
+        pod: Decimal(text) for pod, text in told["expected_unused"].items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "cents"),
+    [("aws_scad_accelerated", [191, 327, 241, 241]), ("aws_scad_cpu_mem", [23, 40, 19, 18])],
+)
+def test_tables_whose_rounded_rows_lose_or_win_a_cent_sum_to_it(
+    bench: Bench, shared_data: Path, name: str, cents: list[int]
+) -> None:
+    whole = int(Decimal(published(shared_data, name)["hourly_cost"]) * 100)
+    allocated = allocated_units(bench, whole, weights(bench, PODS_TAKE_ALL[name]))
+    assert sorted(allocated.values()) == sorted(cents)
+    assert [allocated[pod] for pod in sorted(allocated)] == cents
+    assert sum(cents) == whole
+
+
+DISTRIBUTED = Path(__file__).parent / "mart_distributed_cost_daily"
+OPENCOST = {
+    "idle_weighted_per_cluster_per_resource": "opencost_idle_is_weighted_by_cluster_and_resource",
+    "share_ns3_even": "opencost_a_shared_namespace_is_spread_evenly",
+    "share_ns3_weighted": "opencost_a_shared_namespace_is_spread_by_weight",
+    "share_label_app1_even": "opencost_a_shared_label_is_spread_evenly",
+    "overhead_7_per_hour_24h_weighted": "opencost_overhead_is_charged_by_weight",
+}
+
+
+def direct(case: Path) -> dict[str, Decimal]:
+    """Direct cost by namespace, `__idle__` for idle time."""
+    sums: dict[str, Decimal] = {}
+    for row in csv.DictReader((case / "mart_resource_cost_daily.csv").open(encoding="utf-8")):
+        key = row["workload_id"].split("/")[1] if row["workload_id"] else "__idle__"
+        sums[key] = sums.get(key, Decimal(0)) + Decimal(row["effective_cost_usd"])
+    return sums
+
+
+@pytest.mark.parametrize("name", OPENCOST)
+def test_distribution_gives_every_digit_of_opencost_s_own_fixture(bench: Bench, shared_data: Path, name: str) -> None:
+    told = published(shared_data, "opencost_fixture")["cases"]
+    case = DISTRIBUTED / OPENCOST[name]
+    loaded = direct(case)
+    assert {key: str(value) for key, value in loaded.items()} == told["by_namespace_no_share"]
+    for _, source, _, _, _, workload, effective, _ in bench.run(case.parent.name, case)[0]:
+        key = str(workload).split("/")[1] if workload else {"idle.unallocated": "__idle__"}.get(str(source), "")
+        loaded[key] = loaded.get(key, Decimal(0)) + Decimal(str(effective))
+    for key, text in told[name].items():
+        if key != "total":
+            places = len(text.partition(".")[2])
+            assert round(loaded[key], places) == Decimal(text), key
+    assert loaded.get("", 0) in (0, -168)
+
+
+def test_the_idle_part_of_a_namespace_is_the_same_filtered_before_or_after(bench: Bench, shared_data: Path) -> None:
+    told = published(shared_data, "opencost_fixture")["cases"]["filter_namespace2_idle_follows_filter"]
+    case = DISTRIBUTED / OPENCOST["idle_weighted_per_cluster_per_resource"]
+    rows, _ = bench.run(case.parent.name, case)
+    ours = [Decimal(str(row[6])) for row in rows if "/namespace2/" in str(row[5])]
+    assert sum(ours) == Decimal(told["__idle__"])

@@ -27,8 +27,13 @@ POD: dict[str, Any] = {
             {"kind": "ReplicaSet", "name": "ranker-7d9f8b6c5d", "controller": True},
         ],
     },
-    "spec": {"nodeName": "ip-10-0-0-7.ec2.internal"},
+    "spec": {
+        "nodeName": "ip-10-0-0-7.ec2.internal",
+        "containers": [{"resources": {"requests": {"cpu": "500m", "memory": "2Gi", "nvidia.com/gpu": "1"}}}],
+    },
+    "status": {"phase": "Running", "startTime": "2026-10-01T02:00:05Z"},
 }
+NO_REQUESTS = {"mig_slice_request_count": 0, "neuron_device_request_count": 0, "neuron_core_request_count": 0}
 
 
 def _read(path: Path, content: str) -> ParsedDelivery:
@@ -58,7 +63,39 @@ def test_a_pod_tells_node_controller_and_labels(tmp_path: Path) -> None:
         "owner_kind": "ReplicaSet",
         "owner_name": "ranker-7d9f8b6c5d",
         "labels": '{"app":"rank","pod-template-hash":"7d9f8b6c5d"}',
+        "started_at": datetime(2026, 10, 1, 2, 0, 5, tzinfo=UTC),
+        "ended_at": None,
+        "cpu_request_millicores": 500,
+        "memory_request_bytes": 2**31,
+        "gpu_request_count": 1,
+        **NO_REQUESTS,
     }
+
+
+def _ended(path: Path, **status: object) -> datetime | None:
+    [row] = _rows(_read(path, json.dumps({**POD, "status": status}) + "\n"))
+    found: datetime | None = row["ended_at"]
+    return found
+
+
+def test_a_pod_ends_when_its_last_container_did(tmp_path: Path) -> None:
+    done = [{"state": {"terminated": {"finishedAt": f"2026-10-01T0{hour}:00:00Z"}}} for hour in (4, 3)]
+    assert _ended(tmp_path / "a", phase="Succeeded", containerStatuses=done) == datetime(2026, 10, 1, 4, tzinfo=UTC)
+    assert _ended(tmp_path / "b", phase="Running", containerStatuses=done) is None
+
+
+def test_an_evicted_pod_reserves_nothing_from_its_last_condition_on(tmp_path: Path) -> None:
+    conditions = [{"type": "DisruptionTarget", "lastTransitionTime": "2026-10-01T02:30:00Z"}]
+    assert _ended(tmp_path / "a", phase="Failed", conditions=conditions) == datetime(2026, 10, 1, 2, 30, tzinfo=UTC)
+    assert _ended(tmp_path / "b", phase="Failed") == datetime(2026, 10, 1, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("cpu", ["much", "-1", "9E", {}])
+def test_a_pod_whose_requests_no_node_could_meet_is_rejected(tmp_path: Path, cpu: object) -> None:
+    spec = {"nodeName": "n", "containers": [{"resources": {"requests": {"cpu": cpu}}}]}
+    delivery = _read(tmp_path / "x", "\n".join(map(json.dumps, [{**POD, "spec": spec}, _pod(name="z")])) + "\n")
+    assert [row["pod"] for row in _rows(delivery)] == ["z"]
+    assert "cpu" in delivery.rejects[0].reason or "no amount of a resource" in delivery.rejects[0].reason
 
 
 @pytest.mark.parametrize("indent", [None, 4])
