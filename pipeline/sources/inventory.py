@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
     [("observed_at", _TIME)]
     + [(name, _TEXT) for name in ("instance_id", "instance_type", "account_id", "region", "availability_zone")]
     + [("private_dns_name", _TEXT), ("launch_at", _TIME), ("state", _TEXT), ("stopped_at", _TIME)]
-    + [("lifecycle", _TEXT), ("tags", _TEXT)]
+    + [("lifecycle", _TEXT), ("tags", _TEXT), ("capacity_reservation_id", _TEXT)]
 )
 
 
@@ -122,6 +122,7 @@ def instance_row(listed: Listed, observed_at: datetime) -> dict[str, object]:
         "stopped_at": stopped_at if stopped_at and stopped_at >= launch_at else None,
         "lifecycle": LIFECYCLES.get(lifecycle, "on-demand"),
         "tags": tags_text(instance.get("Tags")),
+        "capacity_reservation_id": str(instance.get("CapacityReservationId") or ""),
     }
 
 
