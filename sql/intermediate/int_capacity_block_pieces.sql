@@ -138,7 +138,7 @@ ranked as (
         *,
         sum(part_floor) over hour_parts as part_floors,
         row_number() over (
-            partition by fee_line_id, usage_hour_at order by part_remainder desc, instance_id
+            partition by fee_line_id, usage_hour_at order by part_remainder desc, instance_id = '', instance_id
         ) as part_rank,
     from divided
     window hour_parts as (partition by fee_line_id, usage_hour_at)

@@ -213,7 +213,9 @@ classes as (
         *,
         case
             when
-                record_type in ('Credit', 'Refund', 'Tax', 'SavingsPlanNegation', 'SavingsPlanUpfrontFee', 'Rounding', 'Adjustment')
+                record_type in (
+                    'Credit', 'Refund', 'Tax', 'SavingsPlanNegation', 'SavingsPlanUpfrontFee', 'Upfront', 'Rounding', 'Adjustment'
+                )
                 or record_type like '%Discount'
                 or is_upfront
                 or is_block_fee
