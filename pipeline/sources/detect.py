@@ -19,8 +19,8 @@ EXPORT_CHUNK = "export_chunk"
 CUR_MARKS = ("line_item_", "bill_", "identity_line_item")
 KNOWN_FORMATS = (
     "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, CloudWatch metric streams, Container "
-    "Insights log events, EC2 instance, capacity reservation and Kubernetes pod listings, Cost Explorer pages, CUR 2.0 exports with "
-    "Manifest, FOCUS bills, mapped GPU dumps, EC2 price lists, spot price histories, work units"
+    "Insights log events, EC2 instance, capacity reservation and Kubernetes pod listings, Cost Explorer pages, CUR 2.0 "
+    "exports with Manifest, FOCUS bills, mapped GPU dumps, EC2 price lists, spot price histories, work units"
 )
 EC2_KEYS = {"InstanceType", "LaunchTime", "Placement", "PrivateDnsName", "State"}
 LAKE = "lake"
