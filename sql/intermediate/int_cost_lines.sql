@@ -3,6 +3,7 @@
 -- column: cost_line_id | line of the bill
 -- column: usage_hour_at | UTC hour in which the line starts
 -- column: usage_date | UTC day in which the line starts
+-- column: usage_end_at | end of the line, exclusive; NULL where the bill does not tell
 -- column: span_hours | 1, or 24 for a daily group
 -- column: cost_source | cur, focus or cost_explorer
 -- column: billing_period | first day of the billing period
@@ -36,6 +37,7 @@ with exported as (
     select
         cost_line_id,
         usage_hour_at,
+        usage_end_at,
         'cur' as cost_source,
         'AWS' as provider,
         export_name,
@@ -66,6 +68,7 @@ with exported as (
     select
         cost_line_id,
         usage_hour_at,
+        usage_end_at,
         'focus' as cost_source,
         provider,
         export_name,
@@ -114,6 +117,7 @@ pieces as (
     select
         cost_line_id,
         usage_hour_at,
+        usage_hour_at + interval 1 hour as usage_end_at,
         cost_source,
         'AWS' as provider,
         cast(date_trunc('month', usage_hour_at) as date) as billing_period,
@@ -156,6 +160,7 @@ lines as (
     select
         cost_line_id,
         usage_hour_at,
+        usage_hour_at + interval 1 day as usage_end_at,
         24 as span_hours,
         'cost_explorer' as cost_source,
         'AWS' as provider,
@@ -176,10 +181,15 @@ lines as (
         false as is_unused,
         false as is_upfront,
         contains(usage_type, 'CapacityBlockFee') as is_block_fee,
-        '' as commitment_kind,
+        case
+            when record_type like 'SavingsPlan%' then 'savings_plan'
+            when record_type in ('DiscountedUsage', 'RIFee') then 'reserved_instance'
+            else ''
+        end as commitment_kind,
         '' as commitment_id,
-        cast(null as decimal(38, 10)) as commitment_used_usd,
-        cast(null as decimal(38, 10)) as commitment_unused_usd,
+        case when record_type in ('SavingsPlanCoveredUsage', 'DiscountedUsage') then effective_cost_usd end
+            as commitment_used_usd,
+        case when record_type in ('SavingsPlanRecurringFee', 'RIFee') then effective_cost_usd end as commitment_unused_usd,
         0 as shifted_cost_usd,
     from stg_cost_explorer_groups
     anti join int_bill_sources using (account_id, billing_period)
@@ -237,6 +247,7 @@ select
     cost_line_id,
     usage_hour_at,
     cast(usage_hour_at as date) as usage_date,
+    usage_end_at,
     span_hours,
     cost_source,
     billing_period,

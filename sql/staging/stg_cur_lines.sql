@@ -30,6 +30,7 @@
 -- check:  fail | billed_cost_usd is not null | a line without a cost cannot be conserved
 -- check:  fail | effective_cost_usd is not null | a line without a cost cannot be conserved
 -- check:  fail | query: select export_name, billing_period, reject_count from raw_deliveries where source = 'cur' qualify reject_count > 0 and row_number() over (partition by export_name, billing_period order by delivered_at desc, delivery_id desc) = 1 | lines of the current bill could not be read (see raw_rejects): their money is missing
+-- check:  warn | query: select export_name, billing_period, commitment_id, sum(commitment_usd) as commitment_usd, sum(commitment_used_usd) as used_usd, sum(commitment_unused_usd) as unused_usd from stg_cur_lines where commitment_id <> '' and (commitment_kind = 'savings_plan' or delivered_at >= cast(billing_period as timestamptz) + interval 1 month) group by export_name, billing_period, commitment_id having sum(commitment_usd) is not null and abs(sum(commitment_usd) - coalesce(sum(commitment_used_usd), 0) - coalesce(sum(commitment_unused_usd), 0)) > 0.01 + 0.0001 * sum(commitment_usd) | used and unused do not add up to what the commitment costs in the month: the bill lacks uses by other accounts (export from the payer), or lines
 -- window: usage_hour_at
 
 with current_deliveries as (
