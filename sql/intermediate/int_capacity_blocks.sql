@@ -5,6 +5,7 @@
 -- column: fee_usd | effective USD to be spread over the block
 -- column: usage_type | AWS usage type of the fee
 -- column: account_id | account that pays
+-- column: billing_period | first day of the billing period that holds the fee
 -- column: cost_source | cur or focus
 -- column: export_name | export that tells it
 -- column: delivered_at | when the supplier made this version
@@ -60,6 +61,7 @@ select
     f.effective_cost_usd as fee_usd,
     f.usage_type,
     f.account_id,
+    f.billing_period,
     f.cost_source,
     f.export_name,
     f.delivered_at,
