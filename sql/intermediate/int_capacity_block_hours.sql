@@ -10,7 +10,17 @@
 -- check:  fail | block_ms > 0 and block_ms <= 3600000 | an hour of a block has a length
 -- check:  fail | query: select b.fee_line_id, b.fee_usd, sum(h.fee_usd) as spread_usd from int_capacity_blocks as b join int_capacity_block_hours as h using (fee_line_id) group by b.fee_line_id, b.fee_usd, b.start_at, b.end_at having sum(h.block_ms) > epoch_ms(b.end_at) - epoch_ms(b.start_at) or abs(sum(h.fee_usd)) > abs(b.fee_usd) or (sum(h.block_ms) = epoch_ms(b.end_at) - epoch_ms(b.start_at) and sum(h.fee_usd) <> b.fee_usd) | the hours of a whole block sum to its fee, exactly
 
-with hours as (
+with progress as (
+    -- whichever exports have spoken for the account: one may follow another
+    select
+        s.account_id,
+        max(p.known_until_at) as known_until_at,
+    from int_bill_sources as s
+    join int_bill_progress as p using (cost_source, export_name)
+    group by s.account_id
+),
+
+hours as (
     select
         *,
         unnest(generate_series(
@@ -60,5 +70,5 @@ select
     cast(cast(s.hour_units as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as fee_usd,
     s.usage_hour_at as valid_from_at,
 from shares as s
-join int_bill_progress as p using (cost_source, export_name)
+join progress as p using (account_id)
 where s.usage_hour_at < p.known_until_at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HOUR = timedelta(hours=1)
 FIRST = datetime(2026, 1, 30, tzinfo=UTC)
+MONTH = date(2026, 1, 1)
 MODELS = ("int_capacity_block_hours", "int_capacity_block_pieces")
 
 
@@ -72,8 +73,8 @@ def _fill(bench: Bench, cases: list[Case]) -> None:
     rows = [(f"f{n}", f"cr-{n:03x}", case) for n, case in enumerate(cases)]
     blocks = [
         {
-            "fee_line_id": fee, "block_id": block, "fee_usd": Decimal(case.fee).scaleb(-10), "cost_source": "cur",
-            "export_name": fee, "instance_count": case.count, "start_at": case.start_at, "end_at": case.end_at,
+            "fee_line_id": fee, "block_id": block, "fee_usd": Decimal(case.fee).scaleb(-10), "account_id": fee,
+            "instance_count": case.count, "start_at": case.start_at, "end_at": case.end_at,
         }
         for fee, block, case in rows
     ]  # fmt: skip
@@ -86,18 +87,18 @@ def _fill(bench: Bench, cases: list[Case]) -> None:
             "cost_line_id": f"{fee}/{number}/{hour}", "capacity_reservation_id": block, "record_type": "Usage",
             "usage_type": "BoxUsage:p5.48xlarge", "resource_id": f"i-{int(fee[1:]):04x}{number}",
             "usage_amount": amount,
-            "usage_hour_at": FIRST + (ran.first_hour + hour) * HOUR, "account_id": "1", "export_name": "e",
-            "billing_period": FIRST.date().replace(day=1),
+            "usage_hour_at": FIRST + (ran.first_hour + hour) * HOUR, "account_id": fee, "export_name": fee,
+            "billing_period": MONTH,
         }
         for fee, block, case in rows
         for number, ran in enumerate(case.ran)
         for hour, amount in enumerate(ran.hours)
     ]  # fmt: skip
-    source = [
-        {"account_id": "1", "billing_period": FIRST.date().replace(day=1), "cost_source": "cur", "export_name": "e"}
+    sources = [
+        {"account_id": fee, "billing_period": MONTH, "cost_source": "cur", "export_name": fee} for fee, _, _ in rows
     ]
     tables = {"int_capacity_blocks": blocks, "int_bill_progress": known, "stg_cur_lines": lines}
-    for table, filled in (tables | {"int_bill_sources": source}).items():
+    for table, filled in (tables | {"int_bill_sources": sources}).items():
         if filled:
             given_rows = pa.Table.from_pylist(filled)
             bench.conn.register("given_rows", given_rows)
