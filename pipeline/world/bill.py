@@ -42,7 +42,7 @@ def write_bill(options: WorldOptions, fleet: Fleet) -> tuple[Line, ...]:
     lines += savings_plan_lines(options, fleet, lines)
     lines += other_lines(options, fleet)
     lines += block_fees(fleet)
-    lines += late_returns(options, fleet, lines)
+    lines += list(late_returns(options, fleet, lines))
     lines += period_lines(options, fleet, lines)
     return tuple(sorted(lines, key=_order))
 
