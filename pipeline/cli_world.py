@@ -21,6 +21,11 @@ SERVED_FAULT_HELP = (
 )
 FAULT_HELP = "Spoil deliveries, not the truth: truncated, duplicated, reordered, late or hostile; repeatable."
 
+EVENT_HELP = (
+    "What happens to the bill: capacity_block, savings_plan_mid_month, price_cut, large_credit or "
+    "refund_of_last_month; repeatable."
+)
+
 app = typer.Typer(rich_markup_mode=None, help="A seeded fleet whose every second and cent is known.")
 
 
@@ -34,6 +39,7 @@ def world(
     interval: Annotated[int, typer.Option(help=INTERVAL_HELP)] = 60,
     fault: Annotated[list[str] | None, typer.Option(help=FAULT_HELP)] = None,
     route: Annotated[list[str] | None, typer.Option(help=ROUTE_HELP)] = None,
+    event: Annotated[list[str] | None, typer.Option(help=EVENT_HELP)] = None,
     focus: Annotated[str, typer.Option(help="Also write FOCUS exports of this version: 1.0 or 1.2.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder to write: landing/, truth/, world.json.")] = None,
 ) -> None:
@@ -43,7 +49,7 @@ def world(
     if seed is None or out is None:
         raise UsageError("world needs --seed and --out, as in: chipledger world --seed 1 --days 7 --out DIR")
     options = {"seed": seed, "days": days, "telemetry_days": telemetry_days, "size": size, "interval_seconds": interval}
-    chosen = {"routes": tuple(route or ()), "faults": tuple(fault or ()), "focus": focus}
+    chosen = {"routes": tuple(route or ()), "faults": tuple(fault or ()), "events": tuple(event or ()), "focus": focus}
     generate(out, **chosen, **options)
     say(f"{out}: landing/, truth/, world.json; next: chipledger ingest {out / 'landing'}")
 

@@ -15,6 +15,7 @@ READER_MODULES = {
     "emf": "pipeline.sources.emf",
     "inventory": "pipeline.sources.inventory",
     "pods": "pipeline.sources.inventory_pods",
+    "reservations": "pipeline.sources.inventory_reservations",
     "price_list": "pipeline.sources.price_list",
     "spot_prices": "pipeline.sources.spot_prices",
     "work_units": "pipeline.sources.work_units",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,6 +40,11 @@ TEXTS = {
     "currency": "line_item_currency_code",
     "invoice_id": "bill_invoice_id",
     "description": "line_item_line_item_description",
+    "sp_arn": "savings_plan_savings_plan_a_r_n",
+    "reservation_arn": "reservation_reservation_a_r_n",
+    "capacity_reservation_arn": "capacity_reservation_capacity_reservation_arn",
+    "capacity_reservation_status": "capacity_reservation_capacity_reservation_status",
+    "capacity_reservation_type": "capacity_reservation_capacity_reservation_type",
 }
 AMOUNTS = {
     "usage_amount": "line_item_usage_amount",
@@ -47,19 +53,28 @@ AMOUNTS = {
     "public_on_demand_cost": "pricing_public_on_demand_cost",
     "reservation_effective_cost": "reservation_effective_cost",
     "net_reservation_effective_cost": "reservation_net_effective_cost",
+    "reservation_amortized_upfront_fee": "reservation_amortized_upfront_fee_for_billing_period",
     "reservation_unused_amortized_upfront_fee": "reservation_unused_amortized_upfront_fee_for_billing_period",
+    "net_reservation_unused_amortized_upfront_fee": "reservation_net_unused_amortized_upfront_fee_for_billing_period",
     "reservation_unused_recurring_fee": "reservation_unused_recurring_fee",
+    "net_reservation_unused_recurring_fee": "reservation_net_unused_recurring_fee",
     "sp_effective_cost": "savings_plan_savings_plan_effective_cost",
     "net_sp_effective_cost": "savings_plan_net_savings_plan_effective_cost",
     "sp_total_commitment": "savings_plan_total_commitment_to_date",
     "sp_used_commitment": "savings_plan_used_commitment",
 }
 NEVER_NULL = ("usage_amount",)
-# the effective cost of these lines stands in columns of their own: without them it would be made up
+# the effective cost of these lines stands in columns of their own (one of each group): without them it would be made up
 COMMITTED = {
-    "SavingsPlanCoveredUsage": ("sp_effective_cost",),
-    "SavingsPlanRecurringFee": ("sp_total_commitment", "sp_used_commitment"),
-    "DiscountedUsage": ("reservation_effective_cost",),
+    "SavingsPlanCoveredUsage": (("sp_effective_cost", "net_sp_effective_cost"),),
+    "SavingsPlanRecurringFee": (("sp_total_commitment",), ("sp_used_commitment",)),
+    "DiscountedUsage": (("reservation_effective_cost", "net_reservation_effective_cost"),),
+    "RIFee": (
+        (
+            *("reservation_unused_recurring_fee", "net_reservation_unused_recurring_fee"),
+            *("reservation_unused_amortized_upfront_fee", "net_reservation_unused_amortized_upfront_fee"),
+        ),
+    ),
 }
 FROM_PRODUCT = {
     "instance_type": ("product_instance_type", ("instance_type", "instanceType")),
@@ -125,13 +140,12 @@ def _require_period(lines: pa.RecordBatch, name: str, period: date) -> None:
 
 
 def _require_commitments(columns: dict[str, pa.Array], name: str) -> None:
-    for record_type, needed in COMMITTED.items():
+    for record_type, groups in COMMITTED.items():
         is_type = pc.equal(columns["record_type"], record_type)
-        for column in needed:
-            known = columns[column].is_valid()
-            known = pc.or_(known, columns[f"net_{column}"].is_valid()) if f"net_{column}" in columns else known
+        for group in groups:
+            known = reduce(pc.or_, (columns[column].is_valid() for column in group))
             if pc.any(pc.and_not(is_type, known)).as_py():
-                reason = f"{record_type} lines without {AMOUNTS[column]}: their effective cost is unknown"
+                reason = f"{record_type} lines without {AMOUNTS[group[0]]}: their effective cost is unknown"
                 raise RefusedDelivery(name, reason, "add that column to the export's query, and deliver it again")
 
 

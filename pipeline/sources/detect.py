@@ -19,14 +19,14 @@ EXPORT_CHUNK = "export_chunk"
 CUR_MARKS = ("line_item_", "bill_", "identity_line_item")
 KNOWN_FORMATS = (
     "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, CloudWatch metric streams, Container "
-    "Insights log events, EC2 instance and Kubernetes pod listings, Cost Explorer pages, CUR 2.0 exports with "
-    "Manifest, FOCUS bills, mapped GPU dumps, EC2 price lists, spot price histories, work units"
+    "Insights log events, EC2 instance, capacity reservation and Kubernetes pod listings, Cost Explorer pages, CUR 2.0 "
+    "exports with Manifest, FOCUS bills, mapped GPU dumps, EC2 price lists, spot price histories, work units"
 )
 EC2_KEYS = {"InstanceType", "LaunchTime", "Placement", "PrivateDnsName", "State"}
 LAKE = "lake"
 DETECTABLE = (
     *("neuron_monitor", "neuron_prometheus", "dcgm", "metric_stream", "emf", LAKE),
-    *("inventory", "pods", "cost_explorer", "cur", "focus", "price_list", "spot_prices", "work_units"),
+    *("inventory", "pods", "reservations", "cost_explorer", "cur", "focus", "price_list", "spot_prices", "work_units"),
 )
 STREAM_MARKS = (b"aws.exporter.arn", b"amazonaws.com/")
 
@@ -108,6 +108,8 @@ def _json(obj: SourceObject, text: str) -> str | None:
             return "cur"
         if "Reservations" in outer or ("InstanceId" in keys and keys & EC2_KEYS):
             return "inventory"
+        if "CapacityReservations" in outer or {"CapacityReservationId", "TotalInstanceCount"} <= keys:
+            return "reservations"
         if {"offercode", "publicationdate"} <= names:
             return "price_list"
         if "spotpricehistory" in names or {"spotprice", "availabilityzone"} <= names:

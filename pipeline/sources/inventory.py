@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
     [("observed_at", _TIME)]
     + [(name, _TEXT) for name in ("instance_id", "instance_type", "account_id", "region", "availability_zone")]
     + [("private_dns_name", _TEXT), ("launch_at", _TIME), ("state", _TEXT), ("stopped_at", _TIME)]
-    + [("lifecycle", _TEXT), ("tags", _TEXT)]
+    + [("lifecycle", _TEXT), ("tags", _TEXT), ("capacity_reservation_id", _TEXT)]
 )
 
 
@@ -113,7 +113,7 @@ def instance_row(listed: Listed, observed_at: datetime) -> dict[str, object]:
         "instance_id": instance_id,
         "instance_type": str(instance.get("InstanceType") or ""),
         "account_id": str(instance.get("OwnerId") or listed.account_id or _interface_owner(instance)),
-        "region": str(instance.get("Region") or _region_of(zone)),
+        "region": str(instance.get("Region") or region_of(zone)),
         "availability_zone": zone,
         "private_dns_name": str(instance.get("PrivateDnsName") or ""),
         "launch_at": launch_at,
@@ -122,6 +122,7 @@ def instance_row(listed: Listed, observed_at: datetime) -> dict[str, object]:
         "stopped_at": stopped_at if stopped_at and stopped_at >= launch_at else None,
         "lifecycle": LIFECYCLES.get(lifecycle, "on-demand"),
         "tags": tags_text(instance.get("Tags")),
+        "capacity_reservation_id": str(instance.get("CapacityReservationId") or ""),
     }
 
 
@@ -130,7 +131,8 @@ def _interface_owner(instance: Mapping[str, Any]) -> str:
     return str(interfaces[0].get("OwnerId") or "")
 
 
-def _region_of(zone: str) -> str:
+def region_of(zone: str) -> str:
+    """The region of an availability zone, '' where it names none."""
     found = _REGION.match(zone)
     return found[0] if found else ""
 

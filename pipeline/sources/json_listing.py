@@ -14,7 +14,14 @@ from pipeline.sources.content import line_blocks, read_chunks
 from pipeline.sources.damage import read_document, read_head
 
 ROWS_PER_BATCH = 10_000
-WHOLE = (b"[", b'{"Reservations"', b'{"SpotPriceHistory"', b'{"NextToken"', b'{"apiVersion":"v1","items"')
+WHOLE = (
+    b"[",
+    b'{"Reservations"',
+    b'{"CapacityReservations"',
+    b'{"SpotPriceHistory"',
+    b'{"NextToken"',
+    b'{"apiVersion":"v1","items"',
+)
 
 
 def json_documents(obj: SourceObject, rejects: list[Reject]) -> Iterator[tuple[int, object]]:

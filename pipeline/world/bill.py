@@ -7,11 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pipeline.world import plan
+from pipeline.world import events, plan
+from pipeline.world.bill_events import block_fees, late_returns, reservation_arn
 from pipeline.world.bill_other import other_lines, period_lines, usage_type
 from pipeline.world.chips import PRIVATE_USD_PER_HOUR, SAVINGS_PLAN_SHARE, SPOT_SHARE
 from pipeline.world.fleet import Fleet, Node
-from pipeline.world.lines import SP_COVERED, SP_NEGATION, SP_RECURRING, USAGE, Line, for_seconds, hours, units
+from pipeline.world.lines import (
+    SP_COVERED,
+    SP_NEGATION,
+    SP_RECURRING,
+    SP_UPFRONT,
+    USAGE,
+    Line,
+    for_seconds,
+    hours,
+    units,
+)
 from pipeline.world.options import END, SECONDS_PER_HOUR, WorldOptions, hour_of
 from pipeline.world.seeds import stream, uuid_text
 
@@ -21,12 +32,17 @@ COVERED_SECONDS_PER_HOUR = 2160
 # The plan was bought this much larger than what the fleet uses of it.
 COMMITMENT_MARGIN = Decimal("1.06")
 
+# A plan bought in mid-month is paid half in advance, for a year.
+UPFRONT_HOURS = 365 * 24
+
 
 def write_bill(options: WorldOptions, fleet: Fleet) -> tuple[Line, ...]:
     """Every line of the final bill for the days of the world, in the order of time, account and resource."""
     lines = [line for node in fleet.nodes for line in node_lines(options, node)]
     lines += savings_plan_lines(options, fleet, lines)
     lines += other_lines(options, fleet)
+    lines += block_fees(fleet)
+    lines += list(late_returns(options, fleet, lines))
     lines += period_lines(options, fleet, lines)
     return tuple(sorted(lines, key=_order))
 
@@ -44,16 +60,19 @@ def plan_arn(fleet: Fleet) -> str:
 def node_lines(options: WorldOptions, node: Node) -> Iterator[Line]:
     """One or two lines for each hour (or part of it) that the instance runs."""
     start, end = node.runs(options.start, END)
+    planned = events.plan_bought_at(options)
     write = {
         plan.SPOT: _spot,
         plan.PRIVATE: _private,
         plan.SAVINGS_PLAN: _covered,
         plan.PARTIAL_SAVINGS_PLAN: _partly_covered,
+        plan.BLOCK: _in_block,
     }.get(node.plan.purchase, _on_demand)
     for hour in range(hour_of(start), end, SECONDS_PER_HOUR):
         seconds = min(end, hour + SECONDS_PER_HOUR) - max(start, hour)
         if seconds > 0:
-            yield from write(_BoxHour(options, node, hour, seconds))
+            is_early = hour < planned and node.plan.purchase in (plan.SAVINGS_PLAN, plan.PARTIAL_SAVINGS_PLAN)
+            yield from (_on_demand if is_early else write)(_BoxHour(options, node, hour, seconds))
 
 
 @dataclass(frozen=True)
@@ -69,7 +88,7 @@ class _BoxHour:
         price = self.node.spec.list_usd_per_hour
         if price is None:
             raise ValueError(f"{self.node.spec.name} has no list price; give role {self.node.role} a private one")
-        return units(price)
+        return units(price * events.price_share(self.options, self.node.spec.name, self.hour))
 
     def line(self, record_type: str, seconds: int, unblended: int, *, kind: str = "BoxUsage",
              list_cost: int | None = None, sp_effective: int | None = None, description: str = "",
@@ -92,12 +111,14 @@ class _BoxHour:
             sp_effective=sp_effective,
             description=description,
             tags=(("user_name", node.role), *tags),
+            reservation=reservation_arn(node.account, node.reservation_id) if node.reservation_id else "",
         )
 
 
 def _on_demand(box: _BoxHour) -> Iterator[Line]:
     cost = for_seconds(box.list_units, box.seconds)
-    text = f"${box.node.spec.list_usd_per_hour} per On Demand Linux {box.node.spec.name} Instance Hour"
+    price = (box.node.spec.list_usd_per_hour or 0) * events.price_share(box.options, box.node.spec.name, box.hour)
+    text = f"${price} per On Demand Linux {box.node.spec.name} Instance Hour"
     yield box.line(USAGE, box.seconds, cost, list_cost=cost, description=text)
 
 
@@ -116,6 +137,12 @@ def _private(box: _BoxHour) -> Iterator[Line]:
     text = f"${rate} per {box.node.spec.name} Instance Hour (private pricing agreement)"
     cost = for_seconds(units(rate), box.seconds)
     yield box.line(USAGE, box.seconds, cost, description=text, tags=(("user_price", "private"),))
+
+
+def _in_block(box: _BoxHour) -> Iterator[Line]:
+    """The operating system alone: the fee of the block has paid for the instance."""
+    cost = for_seconds(units(events.OS_USD_PER_HOUR), box.seconds)
+    yield box.line(USAGE, box.seconds, cost, list_cost=cost, description="Linux in a Capacity Block, per second")
 
 
 def _covered(box: _BoxHour) -> Iterator[Line]:
@@ -149,8 +176,12 @@ def savings_plan_lines(options: WorldOptions, fleet: Fleet, lines: list[Line]) -
             used[line.start] += line.sp_effective or 0
     commitment = units((Decimal(max(used.values())) / 10**10 * COMMITMENT_MARGIN).quantize(Decimal("0.001")))
     out = [_negation(key, group) for key, group in covered.items()]
-    for hour in range(options.start, END, SECONDS_PER_HOUR):
-        out.append(_recurring(fleet, hour, commitment, used[hour]))
+    bought_at = events.plan_bought_at(options)
+    hourly_upfront = commitment // 2 if bought_at > options.start else 0
+    if hourly_upfront:
+        out.append(_upfront(fleet, bought_at, hourly_upfront * UPFRONT_HOURS))
+    for hour in range(bought_at, END, SECONDS_PER_HOUR):
+        out.append(_recurring(fleet, hour, commitment, used[hour], hourly_upfront))
     return out
 
 
@@ -164,9 +195,19 @@ def _negation(key: tuple[int, str, str, str, str], group: list[Line]) -> Line:
     )  # fmt: skip
 
 
-def _recurring(fleet: Fleet, hour: int, commitment: int, used: int) -> Line:
+def _upfront(fleet: Fleet, hour: int, fee: int) -> Line:
+    return Line(
+        hour, hour + SECONDS_PER_HOUR, fleet.accounts["payer"].account_id, SP_UPFRONT, "ComputeSavingsPlans",
+        "ComputeSP:1yrPartialUpfront", "", plan_arn(fleet), "", "global", Decimal(1), fee,
+        description="1 year Partial Upfront Compute Savings Plan",
+    )  # fmt: skip
+
+
+def _recurring(fleet: Fleet, hour: int, commitment: int, used: int, hourly_upfront: int) -> Line:
+    """One hour of the plan: billed is what was not paid upfront, committed is all of it."""
+    kind = "PartialUpfront" if hourly_upfront else "NoUpfront"
     return Line(
         hour, hour + SECONDS_PER_HOUR, fleet.accounts["payer"].account_id, SP_RECURRING, "ComputeSavingsPlans",
-        "ComputeSP:1yrNoUpfront", "", plan_arn(fleet), "", "global", Decimal(1), commitment,
-        commitment=commitment, used=used, description="1 year No Upfront Compute Savings Plan",
+        f"ComputeSP:1yr{kind}", "", plan_arn(fleet), "", "global", Decimal(1), commitment - hourly_upfront,
+        commitment=commitment, used=used, description=f"1 year {kind.replace('Up', ' Up')} Compute Savings Plan",
     )  # fmt: skip

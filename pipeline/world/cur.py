@@ -17,7 +17,7 @@ import pyarrow as pa
 from pipeline.world.bill import plan_arn
 from pipeline.world.cur_columns import SCHEMA, delivery_table
 from pipeline.world.fleet import Fleet
-from pipeline.world.lines import CREDIT, FEE, REFUND, SP_COVERED, SP_NEGATION, SP_RECURRING, TAX, Line
+from pipeline.world.lines import CREDIT, FEE, REFUND, SP_COVERED, SP_NEGATION, SP_RECURRING, SP_UPFRONT, TAX, Line
 from pipeline.world.options import END, SECONDS_PER_DAY, SECONDS_PER_HOUR, WorldOptions, hour_of, instant, iso, stamp
 from pipeline.world.seeds import uuid_text
 from pipeline.world.writer import write_json, write_parquet
@@ -33,7 +33,7 @@ FINAL_DELAY_SECONDS = 2 * SECONDS_PER_DAY + 6 * SECONDS_PER_HOUR
 # What the early delivery knows of its period, and how far its metered amounts are off.
 EARLY_SHARE = 0.6
 _RESTATED = frozenset({TAX, CREDIT, REFUND, FEE})
-_CERTAIN = frozenset({SP_COVERED, SP_NEGATION, SP_RECURRING})
+_CERTAIN = frozenset({SP_COVERED, SP_NEGATION, SP_RECURRING, SP_UPFRONT})
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,18 @@ def month_end(at: int) -> int:
 def deliveries(options: WorldOptions, lines: Sequence[Line]) -> list[Delivery]:
     """An early and a final delivery of each billing period, in the order of delivery."""
     out: list[Delivery] = []
-    for month in sorted({month_start(line.start) for line in lines}):
-        own = tuple(line for line in lines if month_start(line.start) == month)
+    for month in sorted({_billed_in(line) for line in lines}):
+        own = tuple(line for line in lines if _billed_in(line) == month)
         first, last = max(month, options.start), min(month_end(month), END)
         known = hour_of(first + int((last - first) * EARLY_SHARE))
         early = tuple(_as_known_early(line) for line in own if line.end <= known and line.record_type not in _RESTATED)
         out.append(Delivery(month, known + EARLY_DELAY_SECONDS, early, False))
         out.append(Delivery(month, last + FINAL_DELAY_SECONDS, own, True))
     return sorted(out, key=lambda delivery: (delivery.delivered_at, delivery.period_start))
+
+
+def _billed_in(line: Line) -> int:
+    return month_start(line.start) if line.billed_in is None else line.billed_in
 
 
 def _as_known_early(line: Line) -> Line:

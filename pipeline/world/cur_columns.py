@@ -27,6 +27,9 @@ SCHEMA = pa.schema(
         ("bill_billing_period_start_date", _TIME),
         ("bill_invoice_id", _TEXT),
         ("bill_payer_account_id", _TEXT),
+        ("capacity_reservation_capacity_reservation_arn", _TEXT),
+        ("capacity_reservation_capacity_reservation_status", _TEXT),
+        ("capacity_reservation_capacity_reservation_type", _TEXT),
         ("identity_line_item_id", _TEXT),
         ("identity_time_interval", _TEXT),
         ("line_item_availability_zone", _TEXT),
@@ -107,6 +110,22 @@ def _product(line: Line) -> list[tuple[str, str]]:
     return [(key, value) for key, value in named.items() if value]
 
 
+def _is_reserved(line: Line) -> bool:
+    return bool(line.reservation) or "UnusedBox" in line.usage_type
+
+
+def _reservation_status(line: Line) -> str:
+    if line.record_type != USAGE or not _is_reserved(line):
+        return ""
+    return "Unused" if "UnusedBox" in line.usage_type else "Used"
+
+
+def _reservation_type(line: Line) -> str:
+    if not _is_reserved(line):
+        return ""
+    return "EC2 Capacity Block for ML" if line.reservation else "ODCR"
+
+
 def _term(line: Line) -> str:
     if line.record_type != USAGE:
         return ""
@@ -114,6 +133,11 @@ def _term(line: Line) -> str:
 
 
 _LINE_FILLS: dict[str, _Fill] = {
+    "capacity_reservation_capacity_reservation_arn": lambda line: (
+        line.reservation or (line.resource_id if _is_reserved(line) else "")
+    ),
+    "capacity_reservation_capacity_reservation_status": _reservation_status,
+    "capacity_reservation_capacity_reservation_type": _reservation_type,
     "identity_time_interval": lambda line: f"{iso(line.start)}/{iso(line.end)}",
     "line_item_availability_zone": lambda _: "",
     "line_item_currency_code": lambda _: "USD",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from statistics import median
@@ -19,6 +19,7 @@ from pipeline.world.options import SECONDS_PER_DAY, day_of, hour_of
 from pipeline.world.plants import DAILY_COST_SPIKE, HISTORY_DAYS, IDLE_WHILE_PAID
 from pipeline.world.telemetry import Telemetry
 from pipeline.world.truth import BoxHour
+from pipeline.world.truth_blocks import BlockPiece
 
 IDLE_BELOW_PPM = PPM * 5 // 100
 IDLE_SECONDS = 900
@@ -126,7 +127,7 @@ def _impact(run: IdleRun, boxes: dict[tuple[int, str], BoxHour]) -> Decimal:
     return Decimal(round(total)).scaleb(-10)
 
 
-def spike_findings(lines: Sequence[Line]) -> list[Finding]:
+def spike_findings(lines: Sequence[Line], pieces: Sequence[BlockPiece] = ()) -> list[Finding]:
     """Days on which an account paid far more than usual for an instance type; all days of the world are complete."""
     days = sorted({day_of(line.start) for line in lines})
     paid: dict[tuple[str, str], dict[int, int]] = defaultdict(lambda: defaultdict(int))
@@ -135,15 +136,26 @@ def spike_findings(lines: Sequence[Line]) -> list[Finding]:
         seen[line.account_id].add(day_of(line.start))
         if line.is_box and line.instance_type in SPECS:
             paid[(line.account_id, line.instance_type)][day_of(line.start)] += line.effective
-    findings = []
+    for piece in pieces:
+        if piece.node is not None:
+            paid[(piece.account_id, piece.instance_type)][day_of(piece.hour)] += piece.effective
+    findings: list[Finding] = []
     for (account_id, instance_type), costs in sorted(paid.items()):
         for day in days:
             before = [past for past in days if past < day and past in seen[account_id]][-HISTORY_MOST_DAYS:]
             excess = _excess(usd(costs[day]), [usd(costs[past]) for past in before])
             if excess is not None:
-                subject = f"{account_id}/{instance_type}"
-                findings.append(Finding(DAILY_COST_SPIKE, subject, day, day + SECONDS_PER_DAY, excess))
+                _add_spike(findings, f"{account_id}/{instance_type}", day, excess)
     return findings
+
+
+def _add_spike(findings: list[Finding], subject: str, day: int, excess: Decimal) -> None:
+    """A day after a day that spiked goes on with its finding."""
+    last = findings[-1] if findings else None
+    if last and (last.subject, last.end) == (subject, day):
+        findings[-1] = replace(last, end=day + SECONDS_PER_DAY, impact_usd=last.impact_usd + excess)
+    else:
+        findings.append(Finding(DAILY_COST_SPIKE, subject, day, day + SECONDS_PER_DAY, excess))
 
 
 def _excess(cost: Decimal, history: list[Decimal]) -> Decimal | None:

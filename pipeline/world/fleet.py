@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from pipeline.world import plan
+from pipeline.world import events, plan
 from pipeline.world.chips import MIG_PROFILES, MIG_SLICES, SPECS, InstanceSpec
 from pipeline.world.options import END, SECONDS_PER_DAY, SECONDS_PER_HOUR, WorldOptions
 from pipeline.world.plan import Account, Cluster, NodePlan
@@ -43,6 +43,7 @@ class Node:
     launch_at: int
     stopped_at: int | None
     units: tuple[Unit, ...] = field(repr=False)
+    reservation_id: str = ""
 
     @property
     def cluster_name(self) -> str:
@@ -81,6 +82,7 @@ class Fleet:
     accounts: dict[str, Account]
     clusters: tuple[Cluster, ...]
     nodes: tuple[Node, ...]
+    blocks: tuple[events.Block, ...] = ()
 
     def with_role(self, role: str) -> list[Node]:
         """The nodes that play a role of the plan, over all blocks."""
@@ -92,13 +94,17 @@ def build_fleet(options: WorldOptions, spike_day: int | None) -> Fleet:
     accounts = plan.draw_accounts(options)
     clusters: list[Cluster] = []
     nodes: list[Node] = []
+    blocks: list[events.Block] = []
     for block in range(options.scale):
         block_clusters = plan.draw_clusters(options, accounts, block)
         clusters.extend(block_clusters.values())
         maker = _Maker(options, accounts, block_clusters, block)
         nodes.extend(maker.standing())
         nodes.extend(maker.transient(spike_day))
-    return Fleet(accounts, tuple(clusters), tuple(nodes))
+        if paid := events.block_of(options, block, END):
+            blocks.append(paid)
+            nodes.extend(maker.blocked(paid))
+    return Fleet(accounts, tuple(clusters), tuple(nodes), tuple(blocks))
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,26 @@ class _Maker:
             nodes.append(self.make(plan.SWEEP, start, end, 0))
         return nodes
 
-    def make(self, node_plan: NodePlan, launch_at: int, stopped_at: int | None, ordinal: int) -> Node:
+    def blocked(self, paid: events.Block) -> list[Node]:
+        """The instances of a Capacity Block: the last of them ends early."""
+        draw = stream(self.options.seed, "block", self.block)
+        nodes = []
+        for number in range(paid.count):
+            start = self.options.align(paid.start + SECONDS_PER_HOUR + draw.randrange(7200))
+            end = paid.end - events.TAKEN_BACK_SECONDS
+            if number == paid.count - 1:
+                end = start + (end - start) * draw.randrange(40, 80) // 100
+            nodes.append(self.make(plan.BLOCKED, start, self.options.align(end), number, paid.reservation_id))
+        return nodes
+
+    def make(
+        self,
+        node_plan: NodePlan,
+        launch_at: int,
+        stopped_at: int | None,
+        ordinal: int,
+        reservation_id: str = "",
+    ) -> Node:
         key = (self.options.seed, "node", node_plan.role, self.block, ordinal)
         instance_id = "i-0" + hexadecimal(16, *key)
         account = self.accounts[node_plan.account]
@@ -152,12 +177,15 @@ class _Maker:
             launch_at=launch_at,
             stopped_at=stopped_at,
             units=_units(node_plan, spec, instance_id),
+            reservation_id=reservation_id,
         )
 
     def address(self, node_plan: NodePlan, ordinal: int, draw: int) -> str:
         """The last two bytes of a private address: no two nodes of an account share one."""
         if node_plan in plan.STANDING:
             return f"{self.block}.{4 + 16 * plan.STANDING.index(node_plan) + draw}"
+        if node_plan is plan.BLOCKED:
+            return f"{self.block}.{240 + ordinal}"
         subnet = 100 + 50 * (plan.SPOT_BURST, plan.SCRAPED, plan.SWEEP).index(node_plan) + self.block
         return f"{subnet}.{4 + (ordinal // SECONDS_PER_DAY) % 240}"
 

@@ -16,7 +16,18 @@ import pyarrow as pa
 from pipeline.world.bill import plan_arn
 from pipeline.world.cur import CHUNKS, Delivery, deliveries, month_end
 from pipeline.world.fleet import Fleet
-from pipeline.world.lines import CREDIT, FEE, REFUND, SP_COVERED, SP_NEGATION, SP_RECURRING, TAX, UNITS_PER_USD, Line
+from pipeline.world.lines import (
+    CREDIT,
+    FEE,
+    REFUND,
+    SP_COVERED,
+    SP_NEGATION,
+    SP_RECURRING,
+    SP_UPFRONT,
+    TAX,
+    UNITS_PER_USD,
+    Line,
+)
 from pipeline.world.options import END, WorldOptions, instant, iso, stamp
 from pipeline.world.seeds import hexadecimal, uuid_text
 from pipeline.world.writer import write_json, write_parquet
@@ -35,7 +46,7 @@ _OF_1_2 = (
     *("BillingAccountType", "CapacityReservationId", "CapacityReservationStatus", "InvoiceId", "PricingCurrency"),
     *("ServiceSubcategory", "SkuMeter", "SubAccountType"),
 )
-_CATEGORIES = {TAX: "Tax", CREDIT: "Credit", FEE: "Purchase", SP_RECURRING: "Purchase"}
+_CATEGORIES = {TAX: "Tax", CREDIT: "Credit", FEE: "Purchase", SP_RECURRING: "Purchase", SP_UPFRONT: "Purchase"}
 _SERVICES = {
     "AmazonEC2": ("Amazon Elastic Compute Cloud", "Compute"),
     "AmazonEKS": ("Amazon Elastic Container Service for Kubernetes", "Compute"),
@@ -84,7 +95,7 @@ def _rows(fleet: Fleet, delivery: Delivery, line: Line) -> Iterator[Row]:
         return
     if line.record_type == SP_RECURRING:
         committed, used = line.commitment or 0, line.used or 0
-        yield _row(fleet, delivery, line, committed, 0)
+        yield _row(fleet, delivery, line, line.unblended, 0)
         unused = {"ChargeCategory": "Usage", "ChargeFrequency": "Usage-Based", "CommitmentDiscountStatus": "Unused"}
         yield _row(fleet, delivery, line, 0, committed - used) | unused | {"ConsumedQuantity": None}
         return
@@ -128,7 +139,7 @@ def _charge(line: Line) -> Row:
         "ChargeCategory": _CATEGORIES.get(line.record_type, "Usage"),
         "ChargeClass": "Correction" if line.record_type == REFUND else None,
         "ChargeDescription": line.description,
-        "ChargeFrequency": "Usage-Based" if is_usage else "Recurring" if "Fee" in line.record_type else "One-Time",
+        "ChargeFrequency": _frequency(line),
         "ChargePeriodEnd": instant(line.end),
         "ChargePeriodStart": instant(line.start),
         "ConsumedQuantity": float(line.amount) if is_usage else None,
@@ -160,14 +171,15 @@ def _resource(line: Line) -> Row:
 
 def _reservation(line: Line) -> Row:
     is_empty = "UnusedBox" in line.usage_type
+    is_used = bool(line.reservation) and not line.is_block_fee
     return {
-        "CapacityReservationId": line.resource_id if is_empty else None,
-        "CapacityReservationStatus": "Unused" if is_empty else None,
+        "CapacityReservationId": line.resource_id if is_empty else line.reservation or None,
+        "CapacityReservationStatus": "Unused" if is_empty else "Used" if is_used else None,
     }
 
 
 def _commitment(fleet: Fleet, line: Line) -> Row:
-    is_planned = line.record_type in (SP_COVERED, SP_RECURRING)
+    is_planned = line.record_type in (SP_COVERED, SP_RECURRING, SP_UPFRONT)
     return {
         "CommitmentDiscountCategory": "Spend" if is_planned else None,
         "CommitmentDiscountId": plan_arn(fleet) if is_planned else None,
@@ -182,6 +194,13 @@ def _pricing(line: Line) -> str | None:
     if line.record_type in (TAX, CREDIT):
         return None
     return "Dynamic" if "SpotUsage" in line.usage_type else "Standard"
+
+
+def _frequency(line: Line) -> str:
+    if line.record_type not in _CATEGORIES:
+        return "Usage-Based"
+    is_once = line.record_type == SP_UPFRONT or line.is_block_fee or "Fee" not in line.record_type
+    return "One-Time" if is_once else "Recurring"
 
 
 def _unit(line: Line) -> str:

@@ -11,7 +11,7 @@ from pipeline.world.dcgm import dcgm_files
 from pipeline.world.file_faults import spoil
 from pipeline.world.findings import IdleRun, idle_findings, idle_runs, spike_findings
 from pipeline.world.focus import write_focus
-from pipeline.world.inventory import inventory_files
+from pipeline.world.inventory import inventory_files, reservation_files
 from pipeline.world.neuron_monitor import neuron_files
 from pipeline.world.options import WorldOptions
 from pipeline.world.routes import write_routes
@@ -46,6 +46,8 @@ def generate(options: WorldOptions, out: Path, on_progress: Progress | None = No
     write_routes(world, routes, out)
     for name, records in inventory_files(options, world.fleet):
         write_json_lines(landing / "inventory" / name, records)
+    for name, records in reservation_files(options, world.fleet):
+        write_json_lines(landing / "reservations" / name, records)
     for _ in write_exports(options, world.fleet, world.lines, landing):
         pass
     for _ in write_focus(options, world.fleet, world.lines, landing) if options.focus else ():
@@ -53,7 +55,7 @@ def generate(options: WorldOptions, out: Path, on_progress: Progress | None = No
     for name, page in cost_explorer_files(options, world.fleet, world.lines):
         write_json(landing / "cost_explorer" / name, page)
     truth = true_costs(world.fleet, world.lines, usage)
-    findings = idle_findings(runs, truth.boxes) + spike_findings(world.lines)
+    findings = idle_findings(runs, truth.boxes) + spike_findings(world.lines, truth.pieces)
     for name, table in truth_tables(truth, usage, findings):
         write_parquet(out / "truth" / name, table)
     spoil(out, options.seed, options.faults)

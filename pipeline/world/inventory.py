@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.world.events import Block
 from pipeline.world.fleet import Fleet, Node
 from pipeline.world.options import END, SECONDS_PER_DAY, SECONDS_PER_HOUR, WorldOptions, instant, iso, stamp
-from pipeline.world.plan import EKS, SPOT
+from pipeline.world.plan import BLOCKED, EKS, SPOT
 from pipeline.world.seeds import hexadecimal
 
 # How long after an event the next snapshot is taken.
@@ -22,6 +23,40 @@ def inventory_files(options: WorldOptions, fleet: Fleet) -> Iterator[tuple[str, 
     for at in snapshot_times(options, fleet):
         records = [describe(node, at) for node in fleet.nodes if _is_visible(node, at)]
         yield f"instances-{stamp(at)}.ndjson", records
+
+
+def reservation_files(options: WorldOptions, fleet: Fleet) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """(name, records) of DescribeCapacityReservations: once the blocks are paid for, and at the end of the world."""
+    if fleet.blocks:
+        for at in (max(block.booked_at for block in fleet.blocks) + SECONDS_PER_HOUR, END):
+            yield f"reservations-{stamp(at)}.ndjson", [_reservation(fleet, block, at) for block in fleet.blocks]
+
+
+def _reservation(fleet: Fleet, block: Block, at: int) -> dict[str, Any]:
+    account = fleet.accounts[BLOCKED.account]
+    running = sum(node.launch_at <= at < node.runs_until() for node in fleet.nodes if is_in(node, block))
+    return {
+        "CapacityReservationId": block.reservation_id,
+        "OwnerId": account.account_id,
+        "InstanceType": BLOCKED.instance_type,
+        "InstancePlatform": "Linux/UNIX",
+        "AvailabilityZone": f"{account.region}a",
+        "Tenancy": "default",
+        "TotalInstanceCount": block.count,
+        "AvailableInstanceCount": block.count - running,
+        "State": "scheduled" if at < block.start else "active" if at < block.end else "expired",
+        "StartDate": iso(block.start),
+        "EndDate": iso(block.end),
+        "CreateDate": iso(block.booked_at),
+        "ReservationType": "capacity-block",
+        "Tags": [{"Key": "team", "Value": account.name}],
+        "observed_at": iso(at),
+    }
+
+
+def is_in(node: Node, block: Block) -> bool:
+    """Whether the instance ran in the block."""
+    return node.reservation_id == block.reservation_id
 
 
 def snapshot_times(options: WorldOptions, fleet: Fleet) -> list[int]:
@@ -66,6 +101,8 @@ def describe(node: Node, at: int) -> dict[str, Any]:
         record["VpcId"] = "vpc-0" + hexadecimal(16, "vpc", node.account.account_id)
     if node.plan.purchase == SPOT:
         record["InstanceLifecycle"] = "spot"
+    if node.reservation_id:
+        record |= {"InstanceLifecycle": "capacity-block", "CapacityReservationId": node.reservation_id}
     return record | {"OwnerId": node.account.account_id, "Region": node.region, "observed_at": iso(at)}
 
 

@@ -12,6 +12,7 @@ USAGE = "Usage"
 SP_COVERED = "SavingsPlanCoveredUsage"
 SP_NEGATION = "SavingsPlanNegation"
 SP_RECURRING = "SavingsPlanRecurringFee"
+SP_UPFRONT = "SavingsPlanUpfrontFee"
 FEE = "Fee"
 TAX = "Tax"
 CREDIT = "Credit"
@@ -23,7 +24,8 @@ class Line:
     """One line item over [start, end) epoch seconds. Money in units of 1e-10 USD, `amount` in its own usage unit.
 
     `list_cost` is None where no public price exists. `sp_effective` is set on covered usage; `commitment` and `used`
-    on the recurring fee of a Savings Plan.
+    on the recurring fee of a Savings Plan. `reservation` is the ARN of its Capacity Block, `billed_in` the month (its
+    first second) of the bill that states it, where that is another than its own.
     """
 
     start: int
@@ -44,17 +46,24 @@ class Line:
     used: int | None = None
     description: str = ""
     tags: tuple[tuple[str, str], ...] = ()
+    reservation: str = ""
+    billed_in: int | None = None
 
     @property
     def effective(self) -> int:
-        """Cost after commitments, by the table of the contract."""
+        """Cost after commitments as AWS spreads it: the fee of a Capacity Block it leaves whole."""
         if self.record_type == SP_COVERED:
             return self.sp_effective or 0
-        if self.record_type == SP_NEGATION:
+        if self.record_type in (SP_NEGATION, SP_UPFRONT):
             return 0
         if self.record_type == SP_RECURRING:
             return (self.commitment or 0) - (self.used or 0)
         return self.unblended
+
+    @property
+    def is_block_fee(self) -> bool:
+        """Whether it pays for a Capacity Block."""
+        return self.record_type == FEE and "CapacityBlockFee" in self.usage_type
 
     @property
     def is_box(self) -> bool:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from pipeline.world.events import refuse_early
 from pipeline.world.file_faults import FILE_FAULTS
 
 SECONDS_PER_MINUTE = 60
@@ -28,7 +29,7 @@ class WorldOptions:
     `days` of bill end at `END_AT`; telemetry covers the last `telemetry_days` of them (None: all). `interval_seconds`
     is the spacing of samples and must divide an hour, so that no sample straddles one; beyond 60 s GPUs are observed
     with gaps, for a scrape covers no more. `faults` are classes of file_faults: they spoil deliveries, never the truth.
-    `focus` adds exports of that FOCUS version.
+    `focus` adds exports of that FOCUS version, `events` what happens to the bill besides (of events.EVENTS).
     """
 
     seed: int
@@ -38,6 +39,7 @@ class WorldOptions:
     interval_seconds: int = 60
     faults: tuple[str, ...] = ()
     focus: str = ""
+    events: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what could not be simulated truly."""
@@ -55,6 +57,7 @@ class WorldOptions:
             raise ValueError(f"{unknown[0]!r} is no fault class of files; choose among {', '.join(FILE_FAULTS)}")
         if self.focus not in ("", *FOCUS_VERSIONS):
             raise ValueError(f"focus={self.focus!r} is unknown; choose one of {', '.join(FOCUS_VERSIONS)}")
+        refuse_early(self.events, self.days)
 
     @property
     def start(self) -> int:
@@ -84,7 +87,7 @@ class WorldOptions:
     def from_json(text: str) -> WorldOptions:
         """Read world.json back, so that the same world can be simulated again."""
         fields = json.loads(text)
-        return WorldOptions(**{**fields, "faults": tuple(fields["faults"])})
+        return WorldOptions(**{**fields, **{name: tuple(fields.get(name, ())) for name in ("faults", "events")}})
 
 
 def instant(at: int) -> datetime:

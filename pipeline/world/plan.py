@@ -13,6 +13,7 @@ SPOT = "spot"
 SAVINGS_PLAN = "savings_plan"
 PARTIAL_SAVINGS_PLAN = "partial_savings_plan"
 PRIVATE = "private"
+BLOCK = "capacity_block"
 
 EKS = "eks"
 SLURM = "slurm"
@@ -83,6 +84,7 @@ STANDING = (
 SPOT_BURST = NodePlan("inf2-burst", "inf2.xlarge", "serving", "serve", SPOT)
 SCRAPED = NodePlan("g6-scraped", "g6.xlarge", "serving", "serve", SPOT, host_is_dns=True, single_scrapes=True)
 SWEEP = NodePlan("p5-sweep", "p5.48xlarge", "training", "train")
+BLOCKED = NodePlan("p5-block", "p5.48xlarge", "research", "lab", BLOCK)
 
 _PLACES = ("aspen", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "islet", "juniper", "koala", "lotus")
 _ACCOUNTS = (

@@ -222,6 +222,15 @@ def _sweep(block: _Block, node: Node) -> Iterator[Holding]:
     yield _pod(block, node, _cores(0, len(node.units)), "sweeps", name, job_pod(name), "training", span)
 
 
+def _blocked(block: _Block, node: Node) -> Iterator[Holding]:
+    """One run over the instances of a Capacity Block, on all GPUs but two, some minutes after the instance began."""
+    name = block.shared_name("block", "training")
+    span = (node.launch_at + block.minutes(5, 40, node.instance_id), node.runs_until())
+    rank = int(node.private_ip.rpartition(".")[2]) - 240
+    units = _cores(0, len(node.units) - 2)
+    yield _pod(block, node, units, "training", name, ordinal_pod(name, rank), "training", span)
+
+
 _SCHEDULES: dict[str, Schedule] = {
     "trn1-gang-a": _gang,
     "trn1-gang-b": _gang,
@@ -238,4 +247,5 @@ _SCHEDULES: dict[str, Schedule] = {
     "g6-slurm": _queue,
     "g6-scraped": _scraped,
     "p5-sweep": _sweep,
+    "p5-block": _blocked,
 }

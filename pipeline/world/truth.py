@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from pipeline.world.chips import SPECS
 from pipeline.world.fleet import Fleet, Node
-from pipeline.world.lines import CREDIT, REFUND, SP_NEGATION, SP_RECURRING, TAX, Line, split
+from pipeline.world.lines import CREDIT, FEE, REFUND, SP_NEGATION, SP_RECURRING, SP_UPFRONT, TAX, Line, split
 from pipeline.world.options import day_of
+from pipeline.world.truth_blocks import BlockPiece, block_pieces
 from pipeline.world.usage import DENOMINATOR, Usage
 
 WORKLOAD = "workload"
@@ -19,7 +20,7 @@ SHARED = "shared"
 UNATTRIBUTED = "unattributed"
 ADJUSTMENT = "adjustment"
 
-_ADJUSTING = frozenset({TAX, CREDIT, REFUND, SP_NEGATION})
+_ADJUSTING = frozenset({TAX, CREDIT, REFUND, SP_NEGATION, SP_UPFRONT})
 _SHARED_PRODUCTS = frozenset({"AmazonEKS", "AWSSupportEnterprise"})
 _SHARED_USAGE = ("EBS:", "DataTransfer", "NatGateway")
 
@@ -43,33 +44,48 @@ class Truth:
     """Sums of [effective, billed] in units of 1e-10 USD.
 
     `workloads`: (day, workload_id, chip); `classes`: (day, class, type, chip, account, region, cluster);
-    `bill`: (day, account, record type); `boxes`: (hour, instance_id) of every billed instance-hour.
+    `bill`: (day, account, record type); `boxes`: (hour, instance_id) of every billed instance-hour; `pieces`: of fees
+    of Capacity Blocks, which count where they pay for something.
     """
 
     workloads: dict[WorkloadDay, Money]
     classes: dict[ClassDay, Money]
     bill: dict[BillDay, Money]
     boxes: dict[tuple[int, str], BoxHour]
+    pieces: list[BlockPiece]
 
 
 def true_costs(fleet: Fleet, lines: Sequence[Line], usage: Usage) -> Truth:
     """Divide the final bill. Parts of a line are whole units and sum to the line in both bases."""
     nodes = {node.instance_id: node for node in fleet.nodes}
-    truth = Truth(
-        defaultdict(lambda: [0, 0]), defaultdict(lambda: [0, 0]), defaultdict(lambda: [0, 0]), box_hours(nodes, lines)
-    )
+    pieces = block_pieces(fleet, lines)
+    boxes = box_hours(nodes, lines, pieces)
+    truth = Truth(defaultdict(lambda: [0, 0]), defaultdict(lambda: [0, 0]), defaultdict(lambda: [0, 0]), boxes, pieces)
     for line in lines:
-        day = day_of(line.start)
-        _add(truth.bill[(day, line.account_id, line.record_type)], line.effective, line.unblended)
+        effective = 0 if line.is_block_fee else line.effective
+        _add(truth.bill[(day_of(line.start), line.account_id, line.record_type)], effective, line.unblended)
         node = nodes.get(line.resource_id) if line.is_box else None
         if node is None:
-            spec = SPECS.get(line.instance_type)
-            chip = spec.chip if spec else "other"
-            key = (day, other_class(line), line.instance_type, chip, line.account_id, line.region, "-")
-            _add(truth.classes[key], line.effective, line.unblended)
+            place = (line.instance_type, line.account_id, line.region)
+            _keep(truth, line.start, other_class(line), place, (effective, line.unblended))
         else:
-            _divide(truth, line, node, _weights(truth.boxes, usage, line, node))
+            _divide(truth, usage, node, line.start, line.account_id, (effective, line.unblended))
+    for piece in pieces:
+        _add(truth.bill[(day_of(piece.hour), piece.account_id, FEE)], piece.effective, 0)
+        if piece.node is None:
+            place = (piece.instance_type, piece.account_id, piece.region)
+            _keep(truth, piece.hour, RESERVED, place, (piece.effective, 0))
+        else:
+            _divide(truth, usage, piece.node, piece.hour, piece.account_id, (piece.effective, 0))
     return truth
+
+
+def _keep(truth: Truth, at: int, cost_class: str, place: tuple[str, str, str], money: tuple[int, int]) -> None:
+    """Add [effective, billed] whole to one class; `place` is instance type, account and region."""
+    instance_type, account_id, region = place
+    spec = SPECS.get(instance_type)
+    key = (day_of(at), cost_class, instance_type, spec.chip if spec else "other", account_id, region, "-")
+    _add(truth.classes[key], *money)
 
 
 def _add(money: Money, effective: int, billed: int) -> None:
@@ -77,12 +93,17 @@ def _add(money: Money, effective: int, billed: int) -> None:
     money[1] += billed
 
 
-def box_hours(nodes: dict[str, Node], lines: Sequence[Line]) -> dict[tuple[int, str], BoxHour]:
+def box_hours(
+    nodes: dict[str, Node], lines: Sequence[Line], pieces: Sequence[BlockPiece]
+) -> dict[tuple[int, str], BoxHour]:
     """Each accelerator instance-hour: the sum of its lines; seconds from when the instance really ran."""
     sums: dict[tuple[int, str], Money] = defaultdict(lambda: [0, 0])
     for line in lines:
         if line.is_box and line.resource_id in nodes:
             _add(sums[(line.start, line.resource_id)], line.effective, line.unblended)
+    for piece in pieces:
+        if piece.node is not None:
+            _add(sums[(piece.hour, piece.node.instance_id)], piece.effective, 0)
     hours = {}
     for (hour, instance_id), (effective, billed) in sums.items():
         start, end = nodes[instance_id].runs(hour, hour + 3600)
@@ -90,9 +111,9 @@ def box_hours(nodes: dict[str, Node], lines: Sequence[Line]) -> dict[tuple[int, 
     return hours
 
 
-def _weights(boxes: dict[tuple[int, str], BoxHour], usage: Usage, line: Line, node: Node) -> dict[tuple[str, str], int]:
-    """(class, workload) -> device-seconds × DENOMINATOR of the line's instance-hour; they sum to its capacity."""
-    key = (line.start, node.instance_id)
+def _weights(boxes: dict[tuple[int, str], BoxHour], usage: Usage, hour: int, node: Node) -> dict[tuple[str, str], int]:
+    """(class, workload) -> device-seconds × DENOMINATOR of an instance-hour; they sum to its capacity."""
+    key = (hour, node.instance_id)
     capacity = boxes[key].seconds * node.spec.devices * DENOMINATOR
     held = usage.held.get(key, {})
     observed = usage.observed.get(key, 0)
@@ -100,16 +121,17 @@ def _weights(boxes: dict[tuple[int, str], BoxHour], usage: Usage, line: Line, no
     weights[(IDLE, "")] = observed - sum(held.values())
     weights[(UNATTRIBUTED, "")] = capacity - sum(weights.values())
     if min(weights.values()) < 0:
-        raise ValueError(f"{node.instance_id} at {line.start}: more was observed or held than it ran: {weights}")
+        raise ValueError(f"{node.instance_id} at {hour}: more was observed or held than it ran: {weights}")
     return {part: weight for part, weight in weights.items() if weight}
 
 
-def _divide(truth: Truth, line: Line, node: Node, weights: dict[tuple[str, str], int]) -> None:
-    day, chip = day_of(line.start), node.spec.chip
-    shares = list(weights.values())
-    parts = zip(weights, split(line.effective, shares), split(line.unblended, shares), strict=True)
+def _divide(truth: Truth, usage: Usage, node: Node, hour: int, account_id: str, money: tuple[int, int]) -> None:
+    """Add [effective, billed] of an instance-hour to the classes and workloads that its time went to."""
+    weights = _weights(truth.boxes, usage, hour, node)
+    day, chip, shares = day_of(hour), node.spec.chip, list(weights.values())
+    parts = zip(weights, split(money[0], shares), split(money[1], shares), strict=True)
     for (cost_class, workload), effective, billed in parts:
-        key = (day, cost_class, node.spec.name, chip, line.account_id, line.region, node.cluster_name)
+        key = (day, cost_class, node.spec.name, chip, account_id, node.region, node.cluster_name)
         _add(truth.classes[key], effective, billed)
         if workload:
             _add(truth.workloads[(day, workload, chip)], effective, billed)
@@ -117,7 +139,7 @@ def _divide(truth: Truth, line: Line, node: Node, weights: dict[tuple[str, str],
 
 def other_class(line: Line) -> str:
     """The class of a line that bills no accelerator in use."""
-    if line.record_type in _ADJUSTING:
+    if line.record_type in _ADJUSTING or line.is_block_fee:
         return ADJUSTMENT
     if line.record_type == SP_RECURRING or "UnusedBox" in line.usage_type:
         return RESERVED

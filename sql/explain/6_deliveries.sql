@@ -27,6 +27,16 @@ bills as (
     join int_bill_sources as s
         on f.account_id = s.account_id and s.billing_period = cast(date_trunc('month', f.usage_hour_at) as date)
     where f.workload_id = $workload_id and f.usage_date = $usage_date and f.cost_status = 'billed'
+    union
+    -- the fee of a Capacity Block may stand in an earlier month's bill
+    select
+        b.cost_source,
+        b.export_name,
+        b.billing_period,
+    from fct_cost_allocated_hourly as f
+    join int_capacity_block_pieces as p on f.cost_line_id = p.cost_line_id
+    join int_capacity_blocks as b on p.fee_line_id = b.fee_line_id
+    where f.workload_id = $workload_id and f.usage_date = $usage_date and p.usage_hour_at = f.usage_hour_at
 ),
 
 speaking as (

@@ -8,7 +8,7 @@
 -- column: bill_usd | sum of the lines of the bill
 -- column: cost_explorer_usd | what Cost Explorer says for the same; NULL where it was not pulled for the account and day
 -- column: explanation | category of the difference, unexplained where none fits; docs/sources.md says what each means
--- check:  fail | explanation in ('equal', 'same source', 'rounding', 'not pulled', 'another cloud', 'missing account', 'commitment treatment', 'another record type', 'another day', 'blended rates', 'amortisation basis', 'estimated', 'timing', 'unexplained') | no other category exists
+-- check:  fail | explanation in ('equal', 'same source', 'rounding', 'capacity block', 'not pulled', 'another cloud', 'missing account', 'commitment treatment', 'another record type', 'another day', 'blended rates', 'amortisation basis', 'estimated', 'timing', 'unexplained') | no other category exists
 -- window: usage_date
 -- lookback: 31 days
 
@@ -22,6 +22,7 @@ with bill as (
         min(provider) as provider,
         sum(billed_cost_usd) as billed,
         sum(effective_cost_usd) as effective,
+        sum(shifted_cost_usd) as shifted,
         max(delivered_at) as delivered_at,
     from int_cost_lines
     -- whole months: an amount may stand on another day of its month
@@ -40,6 +41,7 @@ bill_days as (
         min(provider) as provider,
         sum(billed) as billed,
         sum(effective) as effective,
+        sum(shifted) as shifted,
     from bill
     group by usage_date, account_id, record_type
 ),
@@ -100,6 +102,8 @@ joined as (
         b.provider,
         coalesce(case bases.basis when 'billed' then b.billed else b.effective end, 0) as bill_usd,
         coalesce(case bases.basis when 'billed' then e.billed else e.effective end, 0) as explorer_usd,
+        -- Cost Explorer leaves the fee of a Capacity Block on the day it was charged
+        coalesce(case bases.basis when 'effective' then b.shifted end, 0) as shifted_usd,
         e.blended as blended_usd,
         coalesce(b.billed, 0) = coalesce(e.billed, 0) as is_billed_alike,
     from bill_days as b
@@ -108,27 +112,34 @@ joined as (
     cross join bases
 ),
 
+unshifted as (
+    select
+        *,
+        bill_usd - shifted_usd - explorer_usd as apart_usd,
+    from joined
+),
+
 compared as (
     select
         j.*,
         p.usage_date is not null as is_pulled,
         d.usage_date is not null as is_day_pulled,
         coalesce(p.is_estimated, false) as is_estimated,
-        abs(j.bill_usd - j.explorer_usd) <= 0.01 as is_close,
+        abs(j.apart_usd) <= 0.01 as is_close,
         -- sums of differences that vanish show where the money stands instead
-        abs(sum(j.bill_usd - j.explorer_usd) filter (
+        abs(sum(j.apart_usd) filter (
             where j.record_type in ('SavingsPlanCoveredUsage', 'SavingsPlanNegation')
         ) over (partition by j.usage_date, j.account_id, j.basis)) <= 0.01 as is_commitment_alike,
-        abs(sum(j.bill_usd - j.explorer_usd) over (partition by j.usage_date, j.account_id, j.basis)) <= 0.01
+        abs(sum(j.apart_usd) over (partition by j.usage_date, j.account_id, j.basis)) <= 0.01
             as is_day_alike,
-        abs(sum(j.bill_usd - j.explorer_usd) filter (where p.usage_date is not null) over (
+        abs(sum(j.apart_usd) filter (where p.usage_date is not null) over (
             partition by date_trunc('month', j.usage_date), j.account_id, j.record_type, j.basis
         )) <= 0.01 as is_month_alike,
         -- made on different days, the older of the two before the month had settled
         abs(epoch(v.delivered_at - p.pulled_at)) > 86400
         and least(v.delivered_at, p.pulled_at)
         < date_trunc('month', cast(j.usage_date as timestamptz)) + interval 1 month + interval 15 days as is_unsettled,
-    from joined as j
+    from unshifted as j
     left join pulled as p using (usage_date, account_id)
     left join pulled_days as d using (usage_date)
     left join delivered as v on j.account_id = v.account_id and date_trunc('month', j.usage_date) = v.month_date
@@ -148,6 +159,7 @@ select
         when not is_pulled then 'not pulled'
         when cost_source = 'cost_explorer' then 'same source'
         when bill_usd = explorer_usd then 'equal'
+        when is_close and shifted_usd <> 0 then 'capacity block'
         when is_close then 'rounding'
         when
             is_commitment_alike

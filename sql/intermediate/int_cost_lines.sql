@@ -3,6 +3,7 @@
 -- column: cost_line_id | line of the bill
 -- column: usage_hour_at | UTC hour in which the line starts
 -- column: usage_date | UTC day in which the line starts
+-- column: usage_end_at | end of the line, exclusive; NULL where the bill does not tell
 -- column: span_hours | 1, or 24 for a daily group
 -- column: cost_source | cur, focus or cost_explorer
 -- column: billing_period | first day of the billing period
@@ -17,11 +18,17 @@
 -- column: chip | chip of that type, other where the line has none
 -- column: is_spot | the usage type says spot
 -- column: line_class | accelerator: spread by device time; else the cost class of the whole line
+-- column: commitment_kind | savings_plan, reserved_instance or capacity_block, '' for none or where the source does not tell
+-- column: commitment_id | ARN of the plan or reserved instance, or the block (cr-…), '' for none or where the source does not tell
+-- column: commitment_used_usd | USD that the line drew of its commitment, upfront spread; NULL elsewhere
+-- column: commitment_unused_usd | on the line of a commitment that says so: what nobody drew of it; NULL elsewhere
+-- column: shifted_cost_usd | effective USD that spreading the fee of a Capacity Block moved here (negative: away from its fee), 0 elsewhere
 -- column: usage_ms | milliseconds of instance time billed by an accelerator line, 0 elsewhere
 -- column: billed_cost_usd | USD as invoiced
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: list_cost_usd | USD at public on-demand price; NULL where the line has none
 -- check:  fail | line_class in ('accelerator', 'idle.reserved_unused', 'shared', 'unattributed', 'adjustment') | every line has a class
+-- check:  fail | query: select s.fee_line_id from int_capacity_blocks as s join int_cost_lines as l on s.fee_line_id = l.cost_line_id where s.start_at is not null and l.usage_hour_at >= $start_at and l.usage_hour_at < $end_at and (l.effective_cost_usd <> 0 or l.shifted_cost_usd <> -s.fee_usd) | a fee that is spread over its block has no cost left of its own
 -- check:  warn | line_class <> 'accelerator' or cost_source = 'cost_explorer' or usage_ms <= 3600000 | an instance line longer than an hour: ask AWS for an HOURLY export, or the day is judged by its first hour
 -- check:  warn | query: select distinct account_id, billing_period from stg_cost_explorer_groups anti join int_bill_sources using (account_id, billing_period) | these accounts have Cost Explorer alone: daily precision only
 -- window: usage_hour_at
@@ -30,6 +37,7 @@ with exported as (
     select
         cost_line_id,
         usage_hour_at,
+        usage_end_at,
         'cur' as cost_source,
         'AWS' as provider,
         export_name,
@@ -48,13 +56,19 @@ with exported as (
         list_cost_usd,
         false as is_shared_service,
         false as is_unused,
-        false as is_upfront,
+        is_upfront,
+        is_block_fee,
+        commitment_kind,
+        commitment_id,
+        commitment_used_usd,
+        commitment_unused_usd,
     from stg_cur_lines
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
     union all by name
     select
         cost_line_id,
         usage_hour_at,
+        usage_end_at,
         'focus' as cost_source,
         provider,
         export_name,
@@ -74,20 +88,79 @@ with exported as (
         is_shared_service,
         is_unused_reservation as is_unused,
         is_upfront,
+        is_block_fee,
+        commitment_kind,
+        commitment_id,
+        commitment_used_usd,
+        commitment_unused_usd,
     from stg_focus_lines
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at
+),
+
+speaking as (
+    select *
+    from exported
+    semi join int_bill_sources using (account_id, billing_period, cost_source, export_name)
+),
+
+-- the fee of a Capacity Block leaves the hour in which it was charged
+without_fees as (
+    select
+        s.* replace (case when b.start_at is null then s.effective_cost_usd else 0 end as effective_cost_usd),
+        case when b.start_at is null then 0 else -b.fee_usd end as shifted_cost_usd,
+    from speaking as s
+    left join int_capacity_blocks as b on s.cost_line_id = b.fee_line_id
+),
+
+-- and comes back in the hours that it pays for
+pieces as (
+    select
+        cost_line_id,
+        usage_hour_at,
+        usage_hour_at + interval 1 hour as usage_end_at,
+        cost_source,
+        'AWS' as provider,
+        cast(date_trunc('month', usage_hour_at) as date) as billing_period,
+        delivered_at,
+        account_id,
+        region,
+        'Fee' as record_type,
+        'AmazonEC2' as product_code,
+        usage_type,
+        coalesce(nullif(instance_id, ''), block_id) as resource_id,
+        instance_type,
+        cast(0 as decimal(38, 10)) as usage_amount,
+        cast(0 as decimal(38, 10)) as billed_cost_usd,
+        effective_cost_usd,
+        cast(null as decimal(38, 10)) as list_cost_usd,
+        false as is_shared_service,
+        instance_id = '' as is_unused,
+        false as is_upfront,
+        false as is_block_fee,
+        'capacity_block' as commitment_kind,
+        block_id as commitment_id,
+        case when instance_id <> '' then effective_cost_usd end as commitment_used_usd,
+        case when instance_id = '' then effective_cost_usd end as commitment_unused_usd,
+        effective_cost_usd as shifted_cost_usd,
+    from int_capacity_block_pieces
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
 lines as (
     select
+        * exclude (export_name),
+        1 as span_hours,
+    from without_fees
+    union all by name
+    select
         *,
         1 as span_hours,
-    from exported
-    semi join int_bill_sources using (account_id, billing_period, cost_source, export_name)
+    from pieces
     union all by name
     select
         cost_line_id,
         usage_hour_at,
+        usage_hour_at + interval 1 day as usage_end_at,
         24 as span_hours,
         'cost_explorer' as cost_source,
         'AWS' as provider,
@@ -107,6 +180,17 @@ lines as (
         false as is_shared_service,
         false as is_unused,
         false as is_upfront,
+        contains(usage_type, 'CapacityBlockFee') as is_block_fee,
+        case
+            when record_type like 'SavingsPlan%' then 'savings_plan'
+            when record_type in ('DiscountedUsage', 'RIFee') then 'reserved_instance'
+            else ''
+        end as commitment_kind,
+        '' as commitment_id,
+        case when record_type in ('SavingsPlanCoveredUsage', 'DiscountedUsage') then effective_cost_usd end
+            as commitment_used_usd,
+        case when record_type in ('SavingsPlanRecurringFee', 'RIFee') then effective_cost_usd end as commitment_unused_usd,
+        0 as shifted_cost_usd,
     from stg_cost_explorer_groups
     anti join int_bill_sources using (account_id, billing_period)
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
@@ -127,6 +211,7 @@ kinds as (
         or lines.product_code ilike '%Kubernetes%'
         or lines.is_shared_service
         or regexp_matches(lines.usage_type, '(^|-)Support') as is_shared,
+        lines.commitment_kind = 'capacity_block' as is_block_piece,
         coalesce(t.device_count, 0) > 0 as is_accelerated_type,
         coalesce(t.chip, 'other') as chip,
     from lines
@@ -138,20 +223,21 @@ classes as (
         *,
         case
             when
-                record_type in ('Credit', 'Refund', 'Tax', 'SavingsPlanNegation', 'SavingsPlanUpfrontFee', 'Rounding', 'Adjustment')
+                record_type in (
+                    'Credit', 'Refund', 'Tax', 'SavingsPlanNegation', 'SavingsPlanUpfrontFee', 'Upfront', 'Rounding', 'Adjustment'
+                )
                 or record_type like '%Discount'
                 or is_upfront
+                or is_block_fee
                 then 'adjustment'
             when record_type in ('RIFee', 'SavingsPlanRecurringFee') or is_unused_reservation
                 then 'idle.reserved_unused'
             when
-                record_type in ('Usage', 'SavingsPlanCoveredUsage', 'DiscountedUsage')
-                and is_box_usage
+                ((record_type in ('Usage', 'SavingsPlanCoveredUsage', 'DiscountedUsage') and is_box_usage) or is_block_piece)
                 and is_accelerated_type
                 and (cost_source = 'cost_explorer' or resource_id like 'i-%' or resource_id like '%:instance/i-%')
                 then 'accelerator'
             when is_shared then 'shared'
-            when record_type = 'Fee' and resource_id like '%:reserved-instances/%' then 'adjustment'
             else 'unattributed'
         end as line_class,
     from kinds
@@ -161,6 +247,7 @@ select
     cost_line_id,
     usage_hour_at,
     cast(usage_hour_at as date) as usage_date,
+    usage_end_at,
     span_hours,
     cost_source,
     billing_period,
@@ -175,6 +262,11 @@ select
     chip,
     contains(usage_type, 'SpotUsage') as is_spot,
     line_class,
+    commitment_kind,
+    commitment_id,
+    commitment_used_usd,
+    commitment_unused_usd,
+    cast(shifted_cost_usd as decimal(38, 10)) as shifted_cost_usd,
     case
         when line_class = 'accelerator'
             then cast(round(coalesce(usage_amount, 0) * 3600000) as bigint)

@@ -9,7 +9,7 @@
 -- column: difference_usd | allocated minus bill: 0
 -- column: cost_explorer_usd | what Cost Explorer says for the same; NULL where it was not pulled
 -- column: cost_explorer_difference_usd | bill minus Cost Explorer
--- column: explanation | category of that difference: equal, same source, rounding, not pulled, another cloud, missing account, commitment treatment, another record type, another day, blended rates, amortisation basis, estimated, timing or unexplained
+-- column: explanation | category of that difference: equal, same source, rounding, capacity block, not pulled, another cloud, missing account, commitment treatment, another record type, another day, blended rates, amortisation basis, estimated, timing or unexplained
 -- check:  fail | difference_usd = 0 | the allocation lost or made money
 -- check:  warn | explanation <> 'unexplained' | the bill and Cost Explorer disagree by more than a cent, and nothing known says why
 -- window: usage_date

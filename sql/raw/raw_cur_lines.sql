@@ -22,8 +22,11 @@
 -- column: public_on_demand_cost | USD at public list price, NULL when absent
 -- column: reservation_effective_cost | USD, upfront spread, of a reservation's use
 -- column: net_reservation_effective_cost | same after private discounts
+-- column: reservation_amortized_upfront_fee | USD of a reservation's upfront fee that falls to the billing period
 -- column: reservation_unused_amortized_upfront_fee | USD of an unused reservation's upfront fee
+-- column: net_reservation_unused_amortized_upfront_fee | same after private discounts
 -- column: reservation_unused_recurring_fee | USD of an unused reservation's recurring fee
+-- column: net_reservation_unused_recurring_fee | same after private discounts
 -- column: sp_effective_cost | USD, upfront spread, of a savings plan's use
 -- column: net_sp_effective_cost | same after private discounts
 -- column: sp_total_commitment | USD committed by the savings plan for the line's time
@@ -32,6 +35,11 @@
 -- column: invoice_id | bill_invoice_id, '' until the bill is final
 -- column: description | line_item_line_item_description
 -- column: resource_tags | JSON object key to value, keys sorted
+-- column: sp_arn | Savings Plan of the line, '' for none
+-- column: reservation_arn | reserved instance of the line, '' for none
+-- column: capacity_reservation_arn | capacity reservation or Capacity Block of the line, '' for none or where the export leaves it out
+-- column: capacity_reservation_status | Reserved, Used, Unused or Cancelled
+-- column: capacity_reservation_type | ODCR or EC2 Capacity Block for ML
 -- check:  fail | currency = 'USD' | another currency refuses its delivery
 -- check:  fail | usage_amount is not null and unblended_cost is not null | a line without cost cannot be conserved
 -- window: usage_start_at
@@ -58,8 +66,11 @@ create table if not exists raw_cur_lines (
     public_on_demand_cost decimal(38, 10),
     reservation_effective_cost decimal(38, 10),
     net_reservation_effective_cost decimal(38, 10),
+    reservation_amortized_upfront_fee decimal(38, 10),
     reservation_unused_amortized_upfront_fee decimal(38, 10),
+    net_reservation_unused_amortized_upfront_fee decimal(38, 10),
     reservation_unused_recurring_fee decimal(38, 10),
+    net_reservation_unused_recurring_fee decimal(38, 10),
     sp_effective_cost decimal(38, 10),
     net_sp_effective_cost decimal(38, 10),
     sp_total_commitment decimal(38, 10),
@@ -67,5 +78,10 @@ create table if not exists raw_cur_lines (
     has_net_columns boolean,
     invoice_id varchar,
     description varchar,
-    resource_tags varchar
+    resource_tags varchar,
+    sp_arn varchar,
+    reservation_arn varchar,
+    capacity_reservation_arn varchar,
+    capacity_reservation_status varchar,
+    capacity_reservation_type varchar
 );

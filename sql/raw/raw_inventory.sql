@@ -13,6 +13,7 @@
 -- column: stopped_at | time in StateTransitionReason, NULL when it holds none
 -- column: lifecycle | on-demand, spot or capacity-block
 -- column: tags | JSON object key to value, keys sorted
+-- column: capacity_reservation_id | capacity reservation or Capacity Block (cr-…) it runs in, '' for none
 -- check:  fail | instance_id <> '' | a listing without an instance id tells nothing
 -- check:  fail | lifecycle in ('on-demand', 'spot', 'capacity-block') | the three ways to rent
 -- window: observed_at
@@ -29,5 +30,6 @@ create table if not exists raw_inventory (
     state varchar,
     stopped_at timestamptz,
     lifecycle varchar,
-    tags varchar
+    tags varchar,
+    capacity_reservation_id varchar
 );

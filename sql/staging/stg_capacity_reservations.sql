@@ -8,6 +8,7 @@
 -- column: state | state when last seen
 -- column: reservation_type | default or capacity-block
 -- column: total_count | instances reserved
+-- column: reserved_count | most instances it was ever seen to hold: what was paid for, also once it has expired
 -- column: available_count | instances not in use when last seen; NULL where not told
 -- column: start_at | start of the reservation
 -- column: end_at | end of the reservation; NULL where it has none
@@ -25,6 +26,7 @@ select
     state,
     reservation_type,
     total_count,
+    max(total_count) over (partition by reservation_id) as reserved_count,
     available_count,
     start_at,
     end_at,

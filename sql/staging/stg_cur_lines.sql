@@ -14,6 +14,14 @@
 -- column: usage_type | AWS usage type
 -- column: resource_id | resource of the line, '' where it has none
 -- column: instance_type | EC2 instance type, from the usage type where the product does not say, '' where it has none
+-- column: is_upfront | a commitment paid once, whose cost AWS spreads over its use
+-- column: is_block_fee | the fee of a Capacity Block, which AWS spreads over nothing: int_capacity_blocks does
+-- column: commitment_kind | savings_plan or reserved_instance, '' for none
+-- column: commitment_id | ARN of the Savings Plan or reserved instance, '' for none or where the export leaves it out
+-- column: commitment_used_usd | USD that the line drew of its commitment, upfront spread, before private discounts; NULL elsewhere
+-- column: commitment_unused_usd | on the fee line of a commitment what nobody drew of it in that time, before private discounts; NULL elsewhere
+-- column: commitment_usd | on the fee line of a commitment what it costs for that time, upfront spread, before private discounts; NULL elsewhere
+-- column: capacity_reservation_id | capacity reservation or Capacity Block (cr-…) of the line, '' for none or where the export leaves it out
 -- column: usage_amount | amount in the pricing unit (hours for instances)
 -- column: billed_cost_usd | USD as invoiced (unblended)
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
@@ -22,6 +30,7 @@
 -- check:  fail | billed_cost_usd is not null | a line without a cost cannot be conserved
 -- check:  fail | effective_cost_usd is not null | a line without a cost cannot be conserved
 -- check:  fail | query: select export_name, billing_period, reject_count from raw_deliveries where source = 'cur' qualify reject_count > 0 and row_number() over (partition by export_name, billing_period order by delivered_at desc, delivery_id desc) = 1 | lines of the current bill could not be read (see raw_rejects): their money is missing
+-- check:  warn | query: select export_name, billing_period, commitment_id, sum(commitment_usd) as commitment_usd, sum(commitment_used_usd) as used_usd, sum(commitment_unused_usd) as unused_usd from stg_cur_lines where commitment_id <> '' and (commitment_kind = 'savings_plan' or delivered_at >= cast(billing_period as timestamptz) + interval 1 month) group by export_name, billing_period, commitment_id having sum(commitment_usd) is not null and abs(sum(commitment_usd) - coalesce(sum(commitment_used_usd), 0) - coalesce(sum(commitment_unused_usd), 0)) > 0.01 + 0.0001 * sum(commitment_usd) | used and unused do not add up to what the commitment costs in the month: the bill lacks uses by other accounts (export from the payer), or lines
 -- window: usage_hour_at
 
 with current_deliveries as (
@@ -52,6 +61,9 @@ lines as (
         -- net columns carry private discounts; billed stays gross because the discount lines are billed too
         coalesce(l.net_unblended_cost, l.unblended_cost) as net_unblended_usd,
         l.record_type in ('EdpDiscount', 'PrivateRateDiscount') and l.has_net_columns as is_in_net_costs,
+        l.record_type = 'SavingsPlanUpfrontFee'
+        or (l.record_type = 'Fee' and (coalesce(l.reservation_arn, '') <> '' or l.resource_id like '%:reserved-instances/%'))
+            as is_upfront,
     from raw_cur_lines as l
     join current_deliveries as d using (delivery_id)
     where l.usage_start_at >= $start_at and l.usage_start_at < $end_at
@@ -72,14 +84,15 @@ costed as (
             when record_type = 'SavingsPlanCoveredUsage' then coalesce(net_sp_effective_cost, sp_effective_cost)
             when record_type = 'SavingsPlanNegation' then 0
             when record_type = 'SavingsPlanRecurringFee' then sp_total_commitment - sp_used_commitment
-            when record_type = 'SavingsPlanUpfrontFee' then 0
+            when is_upfront then 0
             when record_type = 'DiscountedUsage'
                 then coalesce(net_reservation_effective_cost, reservation_effective_cost)
             when record_type = 'RIFee'
                 then
-                    coalesce(reservation_unused_amortized_upfront_fee, 0)
-                    + coalesce(reservation_unused_recurring_fee, 0)
-            when record_type = 'Fee' and resource_id like '%:reserved-instances/%' then 0
+                    coalesce(
+                        net_reservation_unused_amortized_upfront_fee, reservation_unused_amortized_upfront_fee, 0
+                    )
+                    + coalesce(net_reservation_unused_recurring_fee, reservation_unused_recurring_fee, 0)
             else net_unblended_usd
         end as effective_usd,
     from numbered
@@ -103,6 +116,43 @@ select
         nullif(instance_type, ''),
         regexp_extract(usage_type, '(?:Usage|UnusedBox|UnusedDed):([a-z0-9-]+\.[a-z0-9-]+)', 1)
     ) as instance_type,
+    is_upfront,
+    record_type in ('Fee', 'Upfront')
+    and not is_upfront
+    and (contains(usage_type, 'CapacityBlock') or contains(coalesce(capacity_reservation_type, ''), 'Capacity Block'))
+        as is_block_fee,
+    case
+        when record_type like 'SavingsPlan%' then 'savings_plan'
+        when record_type in ('DiscountedUsage', 'RIFee') or is_upfront then 'reserved_instance'
+        else ''
+    end as commitment_kind,
+    case
+        when record_type like 'SavingsPlan%'
+            then coalesce(nullif(sp_arn, ''), regexp_extract(resource_id, '.*:savingsplan/.*'))
+        when record_type in ('DiscountedUsage', 'RIFee') or is_upfront
+            then coalesce(nullif(reservation_arn, ''), regexp_extract(resource_id, '.*:reserved-instances/.*'))
+        else ''
+    end as commitment_id,
+    case record_type
+        when 'SavingsPlanCoveredUsage' then sp_effective_cost
+        when 'DiscountedUsage' then reservation_effective_cost
+    end as commitment_used_usd,
+    case record_type
+        when 'SavingsPlanRecurringFee' then cast(sp_total_commitment - sp_used_commitment as decimal(38, 10))
+        when 'RIFee'
+            then cast(
+                coalesce(reservation_unused_amortized_upfront_fee, 0) + coalesce(reservation_unused_recurring_fee, 0)
+                as decimal(38, 10)
+            )
+    end as commitment_unused_usd,
+    case record_type
+        when 'SavingsPlanRecurringFee' then sp_total_commitment
+        when 'RIFee' then cast(coalesce(reservation_amortized_upfront_fee, 0) + unblended_cost as decimal(38, 10))
+    end as commitment_usd,
+    coalesce(
+        nullif(regexp_extract(coalesce(capacity_reservation_arn, ''), 'cr-[0-9a-z]+'), ''),
+        regexp_extract(resource_id, '(?:^|/)(cr-[0-9a-z]+)$', 1)
+    ) as capacity_reservation_id,
     usage_amount,
     unblended_cost as billed_cost_usd,
     cast(effective_usd as decimal(38, 10)) as effective_cost_usd,

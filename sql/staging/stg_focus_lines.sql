@@ -20,6 +20,12 @@
 -- column: is_shared_service | storage or network of another cloud, whose usage types say nothing
 -- column: is_unused_reservation | a capacity reservation that nothing ran in
 -- column: is_upfront | a commitment paid once, whose effective cost the format spreads over its use
+-- column: is_block_fee | the fee of a Capacity Block whose effective cost the bill leaves at its purchase
+-- column: commitment_kind | savings_plan or reserved_instance, '' for none
+-- column: commitment_id | CommitmentDiscountId
+-- column: commitment_used_usd | EffectiveCost of what a commitment covered; NULL elsewhere
+-- column: commitment_unused_usd | EffectiveCost of what nobody used of a commitment; NULL elsewhere
+-- column: capacity_reservation_id | capacity reservation or Capacity Block (cr-…) of the line, '' for none
 -- column: usage_amount | hours where the line is metered in hours, else the quantity in its own unit
 -- column: billed_cost_usd | BilledCost
 -- column: effective_cost_usd | EffectiveCost
@@ -183,6 +189,19 @@ select
     not is_aws and service_category in ('Storage', 'Networking') as is_shared_service,
     charge_category = 'Usage' and capacity_reservation_status = 'Unused' as is_unused_reservation,
     is_upfront,
+    is_aws and charge_category = 'Purchase' and charge_class <> 'Correction' and contains(sku_meter, 'CapacityBlock')
+        as is_block_fee,
+    case
+        when commitment_discount_id = '' then ''
+        when is_spend then 'savings_plan'
+        else 'reserved_instance'
+    end as commitment_kind,
+    commitment_discount_id as commitment_id,
+    case when charge_category = 'Usage' and commitment_discount_status = 'Used' then effective_cost end
+        as commitment_used_usd,
+    case when charge_category = 'Usage' and commitment_discount_status = 'Unused' then effective_cost end
+        as commitment_unused_usd,
+    regexp_extract(capacity_reservation_id, 'cr-[0-9a-z]+') as capacity_reservation_id,
     case
         when consumed_unit ilike 'h%r%s%' then consumed_quantity
         when pricing_unit ilike 'h%r%s%' then pricing_quantity

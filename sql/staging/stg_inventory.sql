@@ -9,6 +9,7 @@
 -- column: lifecycle | spot, on-demand or capacity-block
 -- column: cluster | tag aws:eks:cluster-name, else tag chipledger:cluster, else '-'
 -- column: tags | JSON object of the instance tags
+-- column: capacity_reservation_id | capacity reservation or Capacity Block (cr-…) it ran in, '' for none
 -- column: stopped_at | end of this life where the inventory states it
 -- column: last_seen_at | newest observation of it alive; NULL where it was only seen after its end
 -- check:  fail | stopped_at is null or stopped_at >= launch_at | an instance cannot end before it starts
@@ -20,6 +21,7 @@ with newest as (
             as last_seen_at,
         -- a terminated instance has lost its name; the telemetry of its life still bears it
         arg_max(nullif(i.private_dns_name, ''), i.observed_at) over life as last_dns_name,
+        arg_max(nullif(i.capacity_reservation_id, ''), i.observed_at) over life as last_reservation_id,
     from raw_inventory as i
     join raw_deliveries as d using (delivery_id)
     window life as (partition by i.instance_id, i.launch_at)
@@ -43,6 +45,7 @@ select
         '-'
     ) as cluster,
     tags,
+    coalesce(last_reservation_id, '') as capacity_reservation_id,
     stopped_at,
     last_seen_at,
 from newest

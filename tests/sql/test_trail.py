@@ -73,6 +73,18 @@ def test_the_bill_that_speaks_is_named_not_the_one_before(filled: duckdb.DuckDBP
     assert [row[deliveries.columns.index("object")] for row in deliveries.rows] == ["x-3"]
 
 
+def test_the_bill_that_holds_the_fee_of_a_capacity_block_is_named_too(filled: duckdb.DuckDBPyConnection) -> None:
+    filled.execute(
+        "insert into int_capacity_blocks by name select 'fee' as fee_line_id, date '2025-12-01' as billing_period, "
+        "'cur' as cost_source, 'x' as export_name; insert into int_capacity_block_pieces by name select "
+        "'l' as cost_line_id, 'fee' as fee_line_id, timestamptz '2026-01-01 05:00:00+00' as usage_hour_at; "
+        "insert into raw_deliveries by name select uuid() as delivery_id, 'cur' as source, 'x' as export_name, "
+        "date '2025-12-01' as billing_period, 'december' as object, timestamptz '2025-12-20' as delivered_at"
+    )
+    deliveries = trail(filled, RANKER, DAY).steps[-1].result
+    assert [row[deliveries.columns.index("object")] for row in deliveries.rows] == ["december", "x-3"]
+
+
 def test_the_sql_of_each_step_gives_its_rows_when_pasted(filled: duckdb.DuckDBPyConnection) -> None:
     for step in trail(filled, RANKER, DAY).steps:
         assert filled.execute(step.sql).fetchall() == step.result.rows

@@ -26,7 +26,8 @@ class WorldFiles:
 
     def truth(self, name: str) -> str:
         """A table function of SQL: the truth `name`."""
-        return f"read_parquet('{self.folder / 'truth' / name}.parquet')"
+        path = str(self.folder / "truth" / f"{name}.parquet").replace("'", "''")
+        return f"read_parquet('{path}')"
 
     def objects(self) -> list[Path]:
         """Every delivered file, in name order."""

@@ -244,6 +244,7 @@ def test_a_billing_month_ends_where_the_next_begins(month: date, after: date) ->
         ("SavingsPlanCoveredUsage", "savings_plan_savings_plan_effective_cost"),
         ("SavingsPlanRecurringFee", "savings_plan_total_commitment_to_date"),
         ("DiscountedUsage", "reservation_effective_cost"),
+        ("RIFee", "reservation_unused_recurring_fee"),
     ],
 )
 def test_a_committed_line_without_its_effective_cost_refuses_the_delivery(

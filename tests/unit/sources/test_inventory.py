@@ -44,6 +44,7 @@ def test_an_instance_keeps_its_identity_times_and_tags(tmp_path: Path, one_insta
         "stopped_at": None,
         "lifecycle": "on-demand",
         "tags": '{"aws:eks:cluster-name":"blue","team":"search"}',
+        "capacity_reservation_id": "",
     }
 
 
