@@ -14,6 +14,7 @@
 -- column: usage_type | AWS usage type
 -- column: resource_id | resource of the line, '' where it has none
 -- column: instance_type | EC2 instance type, from the usage type where the product does not say, '' where it has none
+-- column: is_invoiced | the line names its invoice: the bill is final
 -- column: usage_amount | amount in the pricing unit (hours for instances)
 -- column: billed_cost_usd | USD as invoiced (unblended)
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
@@ -49,10 +50,7 @@ lines as (
             strftime(l.usage_start_at, '%Y%m%dT%H%M%SZ'),
             coalesce(nullif(l.line_item_id, ''), 'line-' || l.line_number)
         ) as line_key,
-        -- net columns carry private discounts; billed stays gross because the discount lines are billed too
-        coalesce(l.net_unblended_cost, l.unblended_cost) as net_unblended_usd,
-        l.record_type in ('EdpDiscount', 'PrivateRateDiscount') and l.has_net_columns as is_in_net_costs,
-    from raw_cur_lines as l
+    from stg_cur_costs as l
     join current_deliveries as d using (delivery_id)
     where l.usage_start_at >= $start_at and l.usage_start_at < $end_at
 ),
@@ -62,27 +60,6 @@ numbered as (
         *,
         row_number() over (partition by line_key order by line_number) as occurrence,
     from lines
-),
-
-costed as (
-    select
-        *,
-        case
-            when is_in_net_costs then 0
-            when record_type = 'SavingsPlanCoveredUsage' then coalesce(net_sp_effective_cost, sp_effective_cost)
-            when record_type = 'SavingsPlanNegation' then 0
-            when record_type = 'SavingsPlanRecurringFee' then sp_total_commitment - sp_used_commitment
-            when record_type = 'SavingsPlanUpfrontFee' then 0
-            when record_type = 'DiscountedUsage'
-                then coalesce(net_reservation_effective_cost, reservation_effective_cost)
-            when record_type = 'RIFee'
-                then
-                    coalesce(reservation_unused_amortized_upfront_fee, 0)
-                    + coalesce(reservation_unused_recurring_fee, 0)
-            when record_type = 'Fee' and resource_id like '%:reserved-instances/%' then 0
-            else net_unblended_usd
-        end as effective_usd,
-    from numbered
 )
 
 select
@@ -103,8 +80,9 @@ select
         nullif(instance_type, ''),
         regexp_extract(usage_type, '(?:Usage|UnusedBox|UnusedDed):([a-z0-9-]+\.[a-z0-9-]+)', 1)
     ) as instance_type,
+    coalesce(invoice_id, '') <> '' as is_invoiced,
     usage_amount,
     unblended_cost as billed_cost_usd,
-    cast(effective_usd as decimal(38, 10)) as effective_cost_usd,
+    effective_cost_usd,
     public_on_demand_cost as list_cost_usd,
-from costed
+from numbered

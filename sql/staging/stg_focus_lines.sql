@@ -20,6 +20,7 @@
 -- column: is_shared_service | storage or network of another cloud, whose usage types say nothing
 -- column: is_unused_reservation | a capacity reservation that nothing ran in
 -- column: is_upfront | a commitment paid once, whose effective cost the format spreads over its use
+-- column: is_invoiced | the line names its invoice (since 1.2): the bill is final
 -- column: usage_amount | hours where the line is metered in hours, else the quantity in its own unit
 -- column: billed_cost_usd | BilledCost
 -- column: effective_cost_usd | EffectiveCost
@@ -59,8 +60,7 @@ found as (
         d.object,
         d.delivered_at,
         cast(l.charge_start_at as date) as charge_date,
-        coalesce(nullif(l.sub_account_id, ''), l.billing_account_id) as account_id,
-    from raw_focus_lines as l
+    from stg_focus_costs as l
     join deliveries as d using (delivery_id)
     where l.charge_start_at >= date_trunc('day', $start_at) and l.charge_start_at < date_trunc('day', $end_at) + interval 1 day
 ),
@@ -121,8 +121,6 @@ described as (
     select
         *,
         lower(provider) in ('aws', 'amazon web services') as is_aws,
-        commitment_discount_category = 'Spend' as is_spend,
-        charge_category = 'Purchase' and commitment_discount_id <> '' and charge_frequency = 'One-Time' as is_upfront,
         concat_ws(
             '/',
             export_name,
@@ -157,20 +155,7 @@ select
     case when is_aws then 'AWS' else provider end as provider,
     account_id,
     region,
-    case
-        when charge_category in ('Tax', 'Credit') then charge_category
-        when charge_category = 'Adjustment' then 'Adjustment'
-        when charge_class = 'Correction' then 'Refund'
-        when charge_category = 'Usage' and commitment_discount_status = 'Used'
-            then case when is_spend then 'SavingsPlanCoveredUsage' else 'DiscountedUsage' end
-        when charge_category = 'Usage' and commitment_discount_status = 'Unused'
-            then case when is_spend then 'SavingsPlanRecurringFee' else 'RIFee' end
-        when charge_category = 'Usage' then 'Usage'
-        when is_upfront and is_spend then 'SavingsPlanUpfrontFee'
-        when commitment_discount_id <> '' and charge_frequency = 'Recurring'
-            then case when is_spend then 'SavingsPlanRecurringFee' else 'RIFee' end
-        else 'Fee'
-    end as record_type,
+    record_type,
     charge_category,
     case when service_code <> '' then service_code else service_name end as product_code,
     sku_meter as usage_type,
@@ -183,6 +168,7 @@ select
     not is_aws and service_category in ('Storage', 'Networking') as is_shared_service,
     charge_category = 'Usage' and capacity_reservation_status = 'Unused' as is_unused_reservation,
     is_upfront,
+    coalesce(invoice_id, '') <> '' as is_invoiced,
     case
         when consumed_unit ilike 'h%r%s%' then consumed_quantity
         when pricing_unit ilike 'h%r%s%' then pricing_quantity
