@@ -22,7 +22,7 @@ from pipeline.materialise import (
     replace_window,
 )
 from pipeline.models import Model, Models, bind, time_literal
-from pipeline.warehouse import bootstrap, existing_tables, transaction, utc_rows
+from pipeline.warehouse import bootstrap, existing_tables, scalar, transaction, utc_rows
 from pipeline.windows import ALL_TIME, DAY, Window, clip, merge, split_days, subtract, whole_days, whole_hours, widen
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 2_000_000
 LEDGER_TABLES = frozenset({"raw_deliveries", "raw_rejects"})
+DELIVERED = "delivered_at"  # window of the models that go by when a bill was delivered, not by when things happened
 
 Progress = Callable[[str, int, int], None]
 
@@ -66,6 +67,7 @@ class _Build:
     states: dict[str, _State]
     tables: dict[str, str]
     touched: dict[str, list[Window]]
+    delivered: list[Window] = field(default_factory=list)
     extent: Window | None = None
     day_rows: dict[datetime, float] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
@@ -120,13 +122,16 @@ def build(
     """
     started = time.perf_counter()
     with transaction(conn):
-        work = _Build(conn, models, as_of, _read_states(conn), existing_tables(conn), _read_touched(conn))
+        touched = _read_touched(conn)
+        delivered = touched.pop(DELIVERED, [])
+        work = _Build(conn, models, as_of, _read_states(conn), existing_tables(conn), touched, delivered)
         _drop_removed(work)
         work.sizes |= dict(conn.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
         if work.touched or any(work.is_new(model) for model in models.values()):
             _build_all(work, on_progress)
         else:
             _refresh_views(work)
+        _note_seen(conn)
         failpoint("build.before_commit")
     failpoint("build.after_commit")
     return BuildResult(work.rebuilt, time.perf_counter() - started)
@@ -166,12 +171,22 @@ def _read_states(conn: duckdb.DuckDBPyConnection) -> dict[str, _State]:
 
 
 def _read_touched(conn: duckdb.DuckDBPyConnection) -> dict[str, list[Window]]:
+    """What was touched per raw table; under DELIVERED when bills were delivered, which is the ledger's own time."""
     touched: dict[str, list[Window]] = {}
     for table, start_at, end_at in utc_rows(conn, "select distinct table_name, start_at, end_at from state_touched"):
-        touched.setdefault(table, []).extend(clip([whole_hours(Window(start_at, end_at))], ALL_TIME))
-    every = merge(window for windows in touched.values() for window in windows)
+        name = DELIVERED if table in LEDGER_TABLES else table
+        touched.setdefault(name, []).extend(clip([whole_hours(Window(start_at, end_at))], ALL_TIME))
+    every = merge(window for table, windows in touched.items() if table != DELIVERED for window in windows)
     merged = {table: merge(windows) for table, windows in touched.items()}
     return merged | dict.fromkeys(LEDGER_TABLES, every) if merged else {}
+
+
+def _note_seen(conn: duckdb.DuckDBPyConnection) -> None:
+    """Note how far into the ledger the built tables reach; a publication tells it."""
+    seen = scalar(conn, "select coalesce(max(landed_number), 0) from raw_deliveries")
+    if conn.execute("select deliveries_seen from state_built").fetchall() != [(seen,)]:
+        conn.execute("delete from state_built")
+        conn.execute("insert into state_built values (?)", [seen])
 
 
 def _drop_removed(work: _Build) -> None:
@@ -230,6 +245,18 @@ def _measure_extent(work: _Build) -> None:
         work.extent = Window(min(row[0] for row in rows), max(row[1] for row in rows) + DAY)
 
 
+def _delivery_extent(work: _Build) -> Window | None:
+    """The time in which bills were delivered."""
+    rows = utc_rows(
+        work.conn,
+        "select min(delivered_at), max(delivered_at) from raw_deliveries "
+        "where delivered_at >= ? and delivered_at < ? and export_name is not null",
+        [ALL_TIME.start_at, ALL_TIME.end_at - DAY],
+    )
+    first_at, last_at = rows[0]
+    return Window(first_at, last_at + DAY) if first_at else None
+
+
 def _build_view(work: _Build, model: Model) -> None:
     """Views have no rows of their own; the one that knows `$as_of` gets a new text each time.
 
@@ -273,8 +300,8 @@ def _build_windows(work: _Build, model: Model) -> None:
     built = None if is_new or before is None else before.built
     windows: list[Window] = []
     touched: list[Window] = []
-    if work.extent:
-        everything = whole_days(widen(work.extent, work.reach[model.name]))
+    if extent := _delivery_extent(work) if model.window == DELIVERED else work.extent:
+        everything = whole_days(widen(extent, work.reach[model.name]))
         rounded = whole_days if model.is_daily else whole_hours
         touched = [rounded(widen(window, model.lookback)) for window in _reasons(work, model)]
         windows = merge([*clip(touched, everything), *subtract(everything, built)])
@@ -292,8 +319,12 @@ def _build_windows(work: _Build, model: Model) -> None:
 
 def _reasons(work: _Build, model: Model) -> list[Window]:
     """The windows that changed in what the model reads."""
-    # the ledger is touched by every delivery: beside a raw table of its own it says nothing new
-    silent = LEDGER_TABLES if (model.inputs & work.models.raw.keys()) - LEDGER_TABLES else frozenset[str]()
+    if model.window == DELIVERED:
+        anew = [ALL_TIME] if any(ALL_TIME in work.changed.get(table, ()) for table in model.inputs) else []
+        return merge([*work.delivered, *anew])
+    # the ledger is touched by every delivery: beside rows of a delivery it says nothing new
+    rows = {name for name in model.inputs if name in work.models.raw or work.models[name].layer == "staging"}
+    silent = LEDGER_TABLES if rows - LEDGER_TABLES else frozenset[str]()
     tables = model.inputs - silent
     return merge(window for table in tables for window in (*work.touched.get(table, ()), *work.changed.get(table, ())))
 

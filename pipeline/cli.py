@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import cli_explain, cli_pass, cli_read, cli_up, cli_workloads, cli_world
+from pipeline import cli_explain, cli_pass, cli_periods, cli_read, cli_up, cli_workloads, cli_world
 from pipeline.cli_output import progress, say, show, trouble_around, warn
 from pipeline.errors import ChipledgerError
 
@@ -165,6 +165,9 @@ app.command(epilog="Example: chipledger tables mart_idle_cost_daily")(cli_read.t
 app.command(epilog="Example: chipledger export mart_workload_cost_daily --to costs.csv")(cli_read.export)
 app.command(epilog="Example: chipledger sql mart_workload_cost_daily")(cli_read.sql)
 app.command(epilog="Example: chipledger explain prod/ml/-/ranker 2026-11-14")(cli_explain.explain)
+app.command(epilog='Example: chipledger close 2026-10 --why "invoice paid"')(cli_periods.close)
+app.command(epilog='Example: chipledger reopen 2026-10 --why "refund of 12 November"')(cli_periods.reopen)
+app.command(epilog="Example: chipledger verify 2026-10")(cli_periods.verify)
 app.command(epilog="Example: chipledger up --port 8080")(cli_up.up)
 app.add_typer(cli_workloads.app, name="workloads")
 app.add_typer(cli_world.app, name="world")

@@ -95,6 +95,17 @@ def _publish(values: Settings, now: datetime) -> CheckFailed | None:
     return None
 
 
+def build_and_publish(values: Settings, now: datetime) -> None:
+    """Build, check, detect and publish, so that readers see what was decided; a failed check raises CheckFailed."""
+    from alerts import steps as telling
+    from pipeline import steps
+
+    steps.build(values, now)
+    steps.check(values, now)
+    telling.detect(values, now)
+    say(f"publish: {steps.publish(values, now)}")
+
+
 def _timed(name: str, work: Callable[[], Answer]) -> Answer:
     started = time.perf_counter()
     answer = work()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from pipeline.cli_output import say, show
 
 AsJson = Annotated[bool, typer.Option("--json", help="An array of objects instead of a table.")]
 AsOf = Annotated[
-    str | None, typer.Option(help="Ask the newest publication at or before this UTC time, as 2026-11-01T00:00:00Z.")
+    str | None, typer.Option(help="Ask the publication that was current at this UTC time, as 2026-11-01T00:00:00Z.")
 ]
 
 
@@ -23,25 +24,26 @@ def query(
     """Ask the published snapshot; `chipledger tables` lists what is in it."""
     from pipeline import reading, settings
 
-    moment = settings.parse_time(as_of, "--as-of") if as_of else None
-    result = reading.query(settings.load().place.root, statement, as_of=moment)
+    result = reading.query(settings.load().place.root, statement, as_of=_moment(as_of))
     show(result.columns, result.rows, as_json=as_json)
 
 
 def tables(
     name: Annotated[str | None, typer.Argument(help="One table: its columns and what they mean.")] = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
     """List the published tables with grain and rows, or the columns of one."""
     from pipeline import reading, settings
 
-    result = reading.tables(settings.load().place.root, name)
+    result = reading.tables(settings.load().place.root, name, as_of=_moment(as_of))
     show(result.columns, result.rows, as_json=as_json)
 
 
 def export(
     table: Annotated[str, typer.Argument(help="A published table.")],
     to: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .json.")],
+    as_of: AsOf = None,
 ) -> None:
     """Write a published table to a file; the suffix names the format.
 
@@ -50,7 +52,7 @@ def export(
     """
     from pipeline import reading, settings
 
-    count = reading.export(settings.load().place.root, table, to)
+    count = reading.export(settings.load().place.root, table, to, as_of=_moment(as_of))
     say(f"{to}: {count:,} rows of {table}")
 
 
@@ -75,3 +77,9 @@ def sql(model: Annotated[str, typer.Argument(help="A model of sql/, such as mart
         as_of=settings.load().clock(),
     )
     say(text.rstrip())
+
+
+def _moment(as_of: str | None) -> datetime | None:
+    from pipeline import settings
+
+    return settings.parse_time(as_of, "--as-of") if as_of else None

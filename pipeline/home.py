@@ -45,6 +45,16 @@ class Home:
         return self.published / "parquet"
 
     @property
+    def closed(self) -> Path:
+        """The publication that each closed billing period keeps the figures of."""
+        return self.published / "closed"
+
+    @property
+    def published_sql(self) -> Path:
+        """The models' SQL behind the kept publications, one folder per version."""
+        return self.published / "sql"
+
+    @property
     def outbox(self) -> Path:
         """Messages as JSON, where no Slack is configured."""
         return self.root / "outbox"

@@ -18,6 +18,7 @@ from pipeline.sources.base import ParsedDelivery
 from pipeline.sources.damage import refuse_damage
 from pipeline.staged import CATALOGUES, Staged, TableRows, ledger_table, registered, rejects_table
 from pipeline.touched import Touched
+from pipeline.warehouse import scalar
 
 BATCH_DELIVERIES = 500
 BUFFER_BYTES = 48 * 1024 * 1024
@@ -166,7 +167,8 @@ class _Landing:
 
     def _finish(self, deliveries: list[Staged], touched: Touched) -> None:
         _insert(self.conn, deliveries, touched)
-        _append(self.conn, TableRows("raw_deliveries", ledger_table(deliveries, self.arrived_at)))
+        landed = scalar(self.conn, "select coalesce(max(landed_number), 0) from raw_deliveries")
+        _append(self.conn, TableRows("raw_deliveries", ledger_table(deliveries, self.arrived_at, landed)))
         _append(self.conn, TableRows("raw_rejects", rejects_table(deliveries)))
         touched.write(self.conn, deliveries)
 

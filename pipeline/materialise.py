@@ -106,7 +106,8 @@ def _describe(conn: duckdb.DuckDBPyConnection, model: Model, kind: str) -> None:
     """Compare the real columns with the header, then write the header onto them."""
     relation = conn.sql(f"from {model.name}")
     real = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    if undocumented := [name for name in real if name not in model.columns]:
+    passed_on = {name: text for name, text in model.passed_on.items() if name in real}
+    if undocumented := [name for name in real if name not in model.columns and name not in passed_on]:
         raise ModelError(f"{model.at()}: columns without a '-- column:' line: {', '.join(undocumented)}")
     if missing := [name for name in model.columns if name not in real]:
         raise ModelError(f"{model.at()}: documented, but not selected: {', '.join(missing)}")
@@ -114,4 +115,4 @@ def _describe(conn: duckdb.DuckDBPyConnection, model: Model, kind: str) -> None:
         expected = next((wanted for suffix, wanted in SUFFIX_TYPES.items() if name.endswith(suffix)), data_type)
         if data_type != expected:
             raise ModelError(f"{model.at()}: {name} is {data_type}; by its name it must be {expected}")
-    conn.execute(comment_sql(model.name, kind, model.purpose, model.columns))
+    conn.execute(comment_sql(model.name, kind, model.purpose, {**passed_on, **model.columns}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
@@ -18,8 +18,8 @@ from pipeline.headers import PARAMETER, QUOTED, Header, literal, parse_header, s
 
 READS = {
     "seeds": frozenset[str](),
-    "staging": frozenset({"raw", "seeds"}),
-    "intermediate": frozenset({"staging", "intermediate", "seeds"}),
+    "staging": frozenset({"raw", "seeds", "staging view"}),
+    "intermediate": frozenset({"staging", "staging view", "intermediate", "seeds"}),
     "marts": frozenset({"intermediate", "marts"}),
     "signals": frozenset({"marts", "intermediate"}),
 }
@@ -49,13 +49,16 @@ class Model(Header):
 
     `inputs` are the tables it reads; `definition_hash` covers the file and, for a seed, the CSV it loads;
     `is_view` holds for what is never stored: the marts over state tables, and a staging model that names a window but
-    takes neither of its bounds, since it only renames and converts, row by row.
+    takes neither of its bounds, since it only renames and converts, row by row. Such a view may pass on the columns of
+    its raw tables under their own contract: `passed_on`; with their grain too (`has_raw_grain`) it has their very rows.
     """
 
     layer: str = ""
     inputs: frozenset[str] = frozenset()
     definition_hash: str = ""
     is_view: bool = False
+    passed_on: Mapping[str, str] = field(default_factory=dict)
+    has_raw_grain: bool = False
 
     @property
     def is_state(self) -> bool:
@@ -103,12 +106,12 @@ def load_models(sql_dir: Path) -> Models:
             if header.name in found or header.name in raw:
                 raise ModelError(f"{header.at()}: a second file for {header.name}; rename one")
             found[header.name] = (layer, header)
-    layers = dict.fromkeys(raw, "raw") | {name: layer for name, (layer, _) in found.items()}
-    models = {name: _model(header, layer, layers, sql_dir) for name, (layer, header) in found.items()}
+    layers = dict.fromkeys(raw, "raw") | {name: _read_as(header, layer) for name, (layer, header) in found.items()}
+    models = {name: _model(header, layer, layers, raw, sql_dir) for name, (layer, header) in found.items()}
     return Models({name: models[name] for name in _order(models)}, raw, sql_dir)
 
 
-def _model(header: Header, layer: str, layers: Mapping[str, str], sql_dir: Path) -> Model:
+def _model(header: Header, layer: str, layers: Mapping[str, str], raw: Mapping[str, Header], sql_dir: Path) -> Model:
     from pipeline.lineage import read_tables  # sqlglot takes a quarter of a second to import
 
     _check_contract(header, layer)
@@ -121,7 +124,21 @@ def _model(header: Header, layer: str, layers: Mapping[str, str], sql_dir: Path)
         inputs=inputs,
         definition_hash=_definition_hash(header, sql_dir / "seeds"),
         is_view=header.name in STATE_VIEWS or _is_row_by_row(header, layer),
+        passed_on=_passed_on(header, inputs, raw) if _is_row_by_row(header, layer) else {},
+        has_raw_grain=_is_row_by_row(header, layer)
+        and header.grain in [raw[name].grain for name in inputs & raw.keys()],
     )
+
+
+def _passed_on(header: Header, inputs: frozenset[str], raw: Mapping[str, Header]) -> dict[str, str]:
+    """Columns of the raw tables that a staging view may show without documenting them again."""
+    columns = {name: text for table in sorted(inputs & raw.keys()) for name, text in raw[table].columns.items()}
+    return {name: text for name, text in columns.items() if name not in header.columns}
+
+
+def _read_as(header: Header, layer: str) -> str:
+    """The layer that a reader sees: a staging model that is never stored is raw rows under our names."""
+    return "staging view" if _is_row_by_row(header, layer) else layer
 
 
 def _is_row_by_row(header: Header, layer: str) -> bool:

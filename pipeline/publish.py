@@ -2,30 +2,33 @@
 
 The file is written under a hidden name, synced, then renamed; a reader has the old publication or the new one, never a
 mixture. A crash or a full disk at any point leaves the old one, and the next publication clears what was left behind.
+Closed billing periods keep the figures they were closed with (periods.py).
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
-from pipeline import checks
+from pipeline import checks, manifest, periods
 from pipeline.errors import ChipledgerError
 from pipeline.failpoints import failpoint
 from pipeline.headers import comment_sql, literal
 from pipeline.home import Home
-from pipeline.models import Model, time_literal
-from pipeline.snapshots import dated_copies, dated_name, published_at_of
+from pipeline.models import Model, Models, time_literal
+from pipeline.snapshots import dated_copies, dated_name, note_dropped, published_at_of
 
 STORAGE_VERSION = "v1.2.0"
+# Dated copies that stay: the newest, the last of each day for two billing periods and a few days, of each month always.
 KEPT_COPIES = 30
+KEPT_DAYS = timedelta(days=65)
 PUBLIC_PREFIXES = ("dim_", "fct_", "mart_")
 TEMPORARY = ".publishing-"
 READ_ONLY = 0o444
@@ -35,7 +38,7 @@ PUBLICATION = {
     "checks_failed": "standing failures of critical checks; 0, as they stop publication",
     "checks_warned": "standing warnings; mart_data_quality names them",
     "code_version": "version of chipledger that made it",
-}
+} | manifest.COLUMNS
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -56,7 +59,7 @@ class Published:
 def publish(
     conn: Connection,
     home: Home,
-    models: Mapping[str, Model],
+    models: Models,
     *,
     published_at: datetime,
     as_of: datetime,
@@ -74,15 +77,17 @@ def publish(
         _clear_leftovers(home)
         _keep_dated_copy(home)
         fresh = home.published / f"{TEMPORARY}marts.duckdb"
-        with _attached(conn, fresh):
+        sql_sha256 = manifest.keep_sql(home, models.sql_dir)
+        with _attached(conn, fresh), periods.kept_rows(conn, home) as kept:
             checks.judge_views(conn, public, now=as_of)
-            _write_tables(conn, public, as_of)
-            _write_publication(conn, published_at, code_version)
+            _write_tables(conn, public, as_of, kept)
+            _write_publication(conn, published_at, code_version, sql_sha256)
             rows = _write_parquet(conn, public, home.parquet)
         _put_in_place(fresh, home.snapshot)
         _keep_dated_copy(home)
         _put_parquet_in_place(home.parquet, public)
         _prune(home)
+        periods.drop_reopened(home, periods.closings(conn))
     except (OSError, duckdb.Error) as error:
         _clear_leftovers(home)
         raise ChipledgerError(_failure(home, error)) from error
@@ -117,22 +122,22 @@ def _attached(conn: Connection, fresh: Path) -> Iterator[None]:
         conn.execute("detach publication")
 
 
-def _write_tables(conn: Connection, public: Iterable[Model], as_of: datetime) -> None:
+def _write_tables(conn: Connection, public: Iterable[Model], as_of: datetime, kept: periods.Kept) -> None:
     for model in public:
         view = model.sql.replace("$as_of", time_literal(as_of))
-        source = f"({view}) as rows" if model.is_view else model.name
+        source = f"({view if model.is_view else kept.select(model)}) as rows"
         table, order = f"publication.{model.name}", ", ".join(f"{column} nulls last" for column in model.grain)
         conn.execute(f"create table {table} as select * from {source} order by {order}")
         conn.execute(comment_sql(table, "table", f"{model.purpose} Grain: {', '.join(model.grain)}.", model.columns))
 
 
-def _write_publication(conn: Connection, published_at: datetime, code_version: str) -> None:
+def _write_publication(conn: Connection, published_at: datetime, code_version: str, sql_sha256: str) -> None:
     conn.execute(
         f"create table publication.publication as select {time_literal(published_at)} as published_at, "
         "(select max(event_end_at) from raw_deliveries) as data_through_at, "
         "(select count(*) from state_check_results where status = 'failed') as checks_failed, "
         "(select count(*) from state_check_results where status = 'warned') as checks_warned, "
-        f"{literal(code_version)} as code_version"
+        f"{literal(code_version)} as code_version, {manifest.columns_sql(sql_sha256)}"
     )
     conn.execute(comment_sql("publication.publication", "table", "This publication, one row.", PUBLICATION))
 
@@ -196,6 +201,14 @@ def _put_parquet_in_place(folder: Path, public: Iterable[Model]) -> None:
 
 
 def _prune(home: Home) -> None:
+    """Remove the dated copies that are not to stay, each noted first: whoever asks for that time is told."""
     copies = dated_copies(home.published)
-    for moment in sorted(copies)[:-KEPT_COPIES]:
+    moments = sorted(copies)
+    stay = set(moments[-KEPT_COPIES:])
+    stay.update({moment.strftime("%Y-%m"): moment for moment in moments}.values())
+    recent = [moment for moment in moments if moment > moments[-1] - KEPT_DAYS]
+    stay.update({moment.date(): moment for moment in recent}.values())
+    dropped = [moment for moment in moments if moment not in stay]
+    note_dropped(home.published, dropped)
+    for moment in dropped:
         copies[moment].unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ import duckdb
 from pipeline.errors import ChipledgerError, NothingPublished, QueryRefused, UsageError
 from pipeline.headers import literal
 from pipeline.home import Home
-from pipeline.snapshots import dated_copies, open_snapshot
+from pipeline.snapshots import dated_copies, dropped, open_snapshot, published_at_of
 from pipeline.warehouse import MOMENT
 
 READING_STATEMENTS = frozenset({"SELECT", "EXPLAIN"})
@@ -59,26 +59,43 @@ def query(home: Path, sql: str, *, as_of: datetime | None = None) -> Result:
 
 
 def snapshot_at(home: Path, as_of: datetime | None = None) -> Path:
-    """The file of the current publication, or of the newest one at or before `as_of` (aware)."""
+    """The file of the current publication, or of the one that was current at `as_of` (aware).
+
+    Raises NothingPublished where there was none yet, or where its copy is gone: never the answer of another one.
+    """
     place = Home(home)
     if not place.snapshot.exists():
         raise NothingPublished("nothing published yet: run chipledger build")
     if as_of is None:
         return place.snapshot
-    copies = dated_copies(place.published)
-    past = [moment for moment in copies if moment <= as_of]
-    if past:
-        return copies[max(past)]
-    earliest = f"{min(copies):%Y-%m-%dT%H:%M:%SZ}" if copies else "not kept"
-    raise NothingPublished(
-        f"nothing kept was published by {as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}; the earliest publication kept is "
-        f"{earliest}: ask for that time or a later one"
+    kept = dated_copies(place.published) | {published_at_of(place.snapshot): place.snapshot}
+    past = [moment for moment in kept.keys() | dropped(place.published) if moment <= as_of]
+    if past and max(past) in kept:
+        return kept[max(past)]
+    raise NothingPublished(_not_kept(kept, as_of, max(past, default=None)))
+
+
+def _not_kept(kept: Collection[datetime], as_of: datetime, current: datetime | None) -> str:
+    if current is None:
+        return (
+            f"nothing kept was published by {_seconds(as_of)}; the earliest publication kept is {_seconds(min(kept))}: "
+            "ask for that time or a later one"
+        )
+    before, after = [at for at in kept if at < current], [at for at in kept if at > current]
+    near = [_seconds(moment) for moment in (*sorted(before)[-1:], *sorted(after)[:1])]
+    return (
+        f"the publication that was current at {_seconds(as_of)} is of {_seconds(current)}, and its copy is no longer "
+        f"kept; the nearest that are: {', '.join(near)}"
     )
 
 
-def tables(home: Path, name: str | None = None) -> Result:
+def _seconds(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def tables(home: Path, name: str | None = None, *, as_of: datetime | None = None) -> Result:
     """The published tables with rows, columns and purpose; with `name`, that table's columns, types and meanings."""
-    with open_snapshot(snapshot_at(home)) as conn:
+    with open_snapshot(snapshot_at(home, as_of)) as conn:
         if name is None:
             relation = conn.sql(
                 "select table_name as table, estimated_size as rows, column_count as columns, comment as purpose "

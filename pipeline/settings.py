@@ -87,6 +87,12 @@ class Settings(BaseSettings):
         False,
         description="pull the cost of each EC2 instance of the last 14 days too (turn it on in AWS, which charges)",
     )
+    close_after_days: int | None = Field(
+        None,
+        ge=1,
+        le=366,
+        description="days after its end that a billing period closes by itself, once its bill is final; unset = never",
+    )
     slack_channel: str = Field("", description="channel for alerts")
     slack_base_url: str = Field("https://slack.com/api/", description="Slack Web API")
     slack_token: SecretStr = Field(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import duckdb
 from pipeline.headers import literal
 from pipeline.warehouse import utc_rows
 
+DROPPED = "dropped.txt"  # the publications whose copies were cleared away, one name a line
 _DATED = re.compile(r"marts-(\d{8}T\d{6})(?:\.(\d{6}))?Z\.duckdb")
 
 
@@ -25,12 +27,32 @@ def dated_name(published_at: datetime) -> str:
 
 def dated_copies(published: Path) -> dict[datetime, Path]:
     """The dated copies in `published` by their time of publication."""
-    names = {path: _DATED.fullmatch(path.name) for path in published.glob("marts-*.duckdb")}
-    return {
-        datetime.strptime(f"{name[1]}.{name[2] or '0'}+0000", "%Y%m%dT%H%M%S.%f%z"): path
-        for path, name in names.items()
-        if name
-    }
+    found = {_moment_of(path.name): path for path in published.glob("marts-*.duckdb")}
+    return {moment: path for moment, path in found.items() if moment}
+
+
+def _moment_of(name: str) -> datetime | None:
+    """The time in a dated name; None for any other text."""
+    if not (parts := _DATED.fullmatch(name)):
+        return None
+    return datetime.strptime(f"{parts[1]}.{parts[2] or '0'}+0000", "%Y%m%dT%H%M%S.%f%z")
+
+
+def note_dropped(published: Path, moments: Sequence[datetime]) -> None:
+    """Write down that the copies of these publications are about to go; safe on disk before they do."""
+    if not moments:
+        return
+    with (published / DROPPED).open("a", encoding="utf-8") as file:
+        file.writelines(f"\n{dated_name(moment)}" for moment in moments)  # a line cut off stays alone
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def dropped(published: Path) -> set[datetime]:
+    """The times of publications whose copies are gone; a line that a crash cut off names none."""
+    path = published / DROPPED
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    return {moment for line in lines if (moment := _moment_of(line))}
 
 
 @contextmanager

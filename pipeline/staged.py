@@ -51,7 +51,7 @@ _LEDGER_SCHEMA = pa.schema(
     + [("event_start_at", TIME), ("event_end_at", TIME)]
     + [(name, pa.int64()) for name in ("row_count", "reject_count", "unmapped_count", "byte_count")]
     + [("export_name", pa.string()), ("billing_period", pa.date32()), ("execution_id", pa.string())]
-    + [("arrived_at", TIME)]
+    + [("arrived_at", TIME), ("landed_number", pa.int64())]
 )
 _REJECTS_SCHEMA = pa.schema([(name, pa.int64() if name == "line_number" else pa.string()) for name in REJECT_COLUMNS])
 
@@ -130,9 +130,13 @@ class Staged:
             yield TableRows(table, pa.Table.from_batches(batches))
 
 
-def ledger_table(deliveries: Sequence[Staged], arrived_at: datetime) -> pa.Table:
-    """raw_deliveries rows."""
-    return pa.Table.from_pylist([_ledger_row(staged, arrived_at) for staged in deliveries], _LEDGER_SCHEMA)
+def ledger_table(deliveries: Sequence[Staged], arrived_at: datetime, landed: int) -> pa.Table:
+    """raw_deliveries rows, numbered after the `landed` deliveries that are there already."""
+    rows = [
+        _ledger_row(staged, arrived_at) | {"landed_number": number}
+        for number, staged in enumerate(deliveries, start=landed + 1)
+    ]
+    return pa.Table.from_pylist(rows, _LEDGER_SCHEMA)
 
 
 def rejects_table(deliveries: Sequence[Staged]) -> pa.Table:

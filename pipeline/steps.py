@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from pipeline import attribution, checks
+from pipeline import attribution, checks, periods
 from pipeline import build as builder
 from pipeline import publish as publisher
-from pipeline.errors import UsageError
+from pipeline.errors import CheckFailed, UsageError
 from pipeline.home import refuse_strangers, split_by_kind
 from pipeline.landing import LandingResult
 from pipeline.models import Models, load_models
@@ -27,8 +27,10 @@ from pipeline.warehouse import SQL_DIR, bootstrap, open_warehouse, utc_rows
 
 if TYPE_CHECKING:
     from pipeline.check_results import CheckReport
+    from pipeline.periods import Closing
     from pipeline.publish import Published
     from pipeline.sources.base import IngestOptions
+    from pipeline.verify import Verdict
 
 NAMED_REFUSALS = 20
 OnObject = Callable[[int, int], None]
@@ -233,12 +235,55 @@ def check(settings: Settings, now: datetime) -> CheckReport:
 
 
 def publish(settings: Settings, now: datetime) -> Published:
-    """Hand out a new snapshot; raises CheckFailed, leaving the last one, while a `fail` check stands."""
+    """Hand out a new snapshot; raises CheckFailed, leaving the last one, while a `fail` check stands.
+
+    Then closes the billing periods that are due by the closing rule, where one is set.
+    """
     models = load_models(SQL_DIR)
     with warehouse(settings) as conn:
-        return publisher.publish(
+        done = publisher.publish(
             conn, settings.place, models, published_at=now, as_of=now, code_version=version("chipledger")
         )
+        if settings.close_after_days is not None:
+            periods.close_by_rule(conn, settings.place, after_days=settings.close_after_days, now=now)
+        return done
+
+
+def close_period(settings: Settings, now: datetime, period: date, *, actor: str, reason: str) -> Closing:
+    """Let a billing period keep its published figures; the next build marks what came later as pending."""
+    with warehouse(settings) as conn:
+        return periods.close(conn, settings.place, period, actor=actor, reason=reason, now=now)
+
+
+def reopen_period(settings: Settings, now: datetime, period: date, *, actor: str, reason: str) -> Closing:
+    """Let the next publication show all that is known of a closed period; gives the closing that ended."""
+    with warehouse(settings) as conn:
+        return periods.reopen(conn, period, actor=actor, reason=reason, now=now)
+
+
+def verify(
+    settings: Settings, now: datetime, periods: Sequence[date] = (), as_of: datetime | None = None
+) -> list[Verdict]:
+    """Make the figures of billing periods (none: the last two) again as they were known then, and compare.
+
+    `as_of` takes the publication that was current then; `now` is not looked at. Writers wait while it builds.
+    """
+    from pipeline import reading
+    from pipeline.verify import Machine
+    from pipeline.verify import verify as ask
+
+    publication = reading.snapshot_at(settings.place.root, as_of)
+    machine = Machine(settings.memory_limit, settings.threads, settings.lock_wait_seconds)
+    return ask(settings.place, publication, periods, machine)
+
+
+def verify_figures(settings: Settings, now: datetime) -> str:
+    """`verify` of the last two periods, as a task of its own; raises CheckFailed where a figure does not come out."""
+    verdicts = verify(settings, now)
+    told = "; ".join(f"{one.period:%Y-%m} {one.status}: {one.words}" for one in verdicts) or "no bill is published yet"
+    if any(one.status == "different" for one in verdicts):
+        raise CheckFailed(f"published figures do not come out again: {told}; see: chipledger verify")
+    return told
 
 
 def validate_batches(settings: Settings, now: datetime) -> CheckReport:

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.sources.cur import billing_month
-from pipeline.staged import Staged, TableRows, registered
+from pipeline.staged import INSTANT, Staged, TableRows, registered
 from pipeline.warehouse import existing_tables
 from pipeline.windows import HOUR, Window, floor_hour, merge, whole_days
 
@@ -33,6 +33,7 @@ FOLLOWERS = {
     "raw_emf_cores": ("raw_emf_cores", "raw_emf_owners"),
 }
 # Deliveries of a cost export replace the older ones of their month, those of a bill without a Manifest whole days.
+LEDGER = "raw_deliveries"  # touched where bills were delivered: its time is delivered_at
 EXPORT_TABLES = {"cur": ("raw_cur_lines", "raw_cur_splits"), "focus": ("raw_focus_lines",)}
 _SCHEMA = pa.schema(
     [("table_name", pa.string())] + [(name, pa.timestamp("us", tz="UTC")) for name in ("start_at", "end_at")]
@@ -78,6 +79,8 @@ class Touched:
                     self.add(table, window)
         for table, window in _loose_days(deliveries):
             self.add(table, window)
+        for moment in _delivered(conn, deliveries):
+            self.add(LEDGER, Window(moment, moment + INSTANT))
         rows = [
             {"table_name": table, "start_at": window.start_at, "end_at": window.end_at}
             for table, windows in sorted(self._windows.items())
@@ -152,6 +155,16 @@ def _loose_days(deliveries: Sequence[Staged]) -> Iterator[tuple[str, Window]]:
         if staged.info.export_name is not None and staged.info.billing_period is None:
             for table, span in staged.spans.items():
                 yield table, whole_days(span)
+
+
+def _delivered(conn: duckdb.DuckDBPyConnection, deliveries: Sequence[Staged]) -> list[datetime]:
+    """When these bills were delivered: their sums are new, whatever time they speak of."""
+    ids = [str(staged.info.delivery_id) for staged in deliveries if staged.info.export_name is not None]
+    found = conn.execute(
+        "select distinct delivered_at from raw_deliveries where delivery_id in (select unnest(cast(? as uuid[])))",
+        [ids],
+    ).fetchall()
+    return [moment.astimezone(UTC) for (moment,) in found]
 
 
 def _restated(conn: duckdb.DuckDBPyConnection, export_name: str, period: date) -> list[Window]:

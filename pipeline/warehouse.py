@@ -2,16 +2,16 @@
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
 from pipeline.errors import OlderHome, WarehouseLocked
-from pipeline.headers import comment_sql, parse_header
+from pipeline.headers import comment_sql, literal, parse_header
 
 SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
 LOCK_RETRY_SECONDS = 0.2
@@ -20,6 +20,7 @@ MOMENT = "TIMESTAMP WITH TIME ZONE"
 # While it keeps insertion order, DuckDB 2.0.0 can hide a large insert from later statements of the same transaction.
 SHOW_OWN_ROWS = "set preserve_insertion_order = false"
 
+Opened = TypeVar("Opened")
 Config = dict[str, str | bool | int | float | list[str]]
 
 
@@ -35,7 +36,7 @@ def open_warehouse(
     config: Config = {"memory_limit": memory_limit}
     if threads is not None:
         config["threads"] = threads
-    conn = _connect(path, config, wait_seconds)
+    conn = _waiting(path, wait_seconds, lambda: duckdb.connect(path, config=config))
     try:
         conn.execute("set TimeZone = 'UTC'")
         conn.execute(SHOW_OWN_ROWS)
@@ -44,11 +45,21 @@ def open_warehouse(
         conn.close()
 
 
-def _connect(path: Path, config: Config, wait_seconds: float) -> duckdb.DuckDBPyConnection:
+def attach_reading(conn: duckdb.DuckDBPyConnection, path: Path, name: str, wait_seconds: float) -> None:
+    """Attach a warehouse read-only under a name; its writer is waited for, and waits until it is detached.
+
+    Raises `WarehouseLocked` naming the process that holds the file.
+    """
+    sql = f"attach {literal(str(path))} as {name} (read_only)"
+    _waiting(path, wait_seconds, lambda: conn.execute(sql))
+
+
+def _waiting(path: Path, wait_seconds: float, open_it: Callable[[], Opened]) -> Opened:
+    """Try until no other process holds the file."""
     give_up_at = time.monotonic() + wait_seconds
     while True:
         try:
-            return duckdb.connect(path, config=config)
+            return open_it()
         except duckdb.IOException as error:
             if "lock on file" not in str(error):
                 raise

@@ -1,4 +1,6 @@
-"""CUR 2.0 exports: Snappy Parquet chunks and a Manifest per delivery, an early one and the final one per period.
+"""CUR 2.0 exports: Snappy Parquet chunks and a Manifest per delivery, an early and a final one per period.
+
+A month that ends within the world is restated once more: after its end, before it is invoiced.
 
 Layout and manifest keys (`executionId`, `columns`, `dataFiles`, `additionalOutputFiles`): AWS Data Exports user guide,
 "Understanding export delivery", with "create new" deliveries.
@@ -29,6 +31,7 @@ CHUNKS = 2
 # The early delivery comes six hours after what it knows, the final one more than two days after the last usage.
 EARLY_DELAY_SECONDS = 6 * SECONDS_PER_HOUR
 FINAL_DELAY_SECONDS = 2 * SECONDS_PER_DAY + 6 * SECONDS_PER_HOUR
+INVOICE_DELAY_SECONDS = 9 * SECONDS_PER_DAY + 6 * SECONDS_PER_HOUR
 
 # What the early delivery knows of its period, and how far its metered amounts are off.
 EARLY_SHARE = 0.6
@@ -73,7 +76,10 @@ def month_end(at: int) -> int:
 
 
 def deliveries(options: WorldOptions, lines: Sequence[Line]) -> list[Delivery]:
-    """An early and a final delivery of each billing period, in the order of delivery."""
+    """An early and a final delivery of each billing period, in the order of delivery.
+
+    A month that is over is delivered once between: whole, but before its amounts, credits and refunds were settled.
+    """
     out: list[Delivery] = []
     for month in sorted({_billed_in(line) for line in lines}):
         own = tuple(line for line in lines if _billed_in(line) == month)
@@ -81,7 +87,12 @@ def deliveries(options: WorldOptions, lines: Sequence[Line]) -> list[Delivery]:
         known = hour_of(first + int((last - first) * EARLY_SHARE))
         early = tuple(_as_known_early(line) for line in own if line.end <= known and line.record_type not in _RESTATED)
         out.append(Delivery(month, known + EARLY_DELAY_SECONDS, early, False))
-        out.append(Delivery(month, last + FINAL_DELAY_SECONDS, own, True))
+        if month_end(month) > END:
+            out.append(Delivery(month, last + FINAL_DELAY_SECONDS, own, True))
+            continue
+        unsettled = tuple(_as_unsettled(line) for line in own if line.record_type not in {CREDIT, REFUND})
+        out.append(Delivery(month, last + FINAL_DELAY_SECONDS, unsettled, False))
+        out.append(Delivery(month, last + INVOICE_DELAY_SECONDS, own, True))
     return sorted(out, key=lambda delivery: (delivery.delivered_at, delivery.period_start))
 
 
@@ -90,10 +101,17 @@ def _billed_in(line: Line) -> int:
 
 
 def _as_known_early(line: Line) -> Line:
-    """The line before metering settled: on-demand and traffic costs read two percent low."""
+    """The line before metering settled and tags were activated: on-demand and traffic costs read two percent low."""
     if line.record_type in _CERTAIN:
+        return replace(line, tags=())
+    return replace(line, unblended=line.unblended * 98 // 100, tags=())
+
+
+def _as_unsettled(line: Line) -> Line:
+    """The line before the month was rated anew: spot costs read half a percent high."""
+    if "SpotUsage" not in line.usage_type:
         return line
-    return replace(line, unblended=line.unblended * 98 // 100)
+    return replace(line, unblended=line.unblended * 201 // 200)
 
 
 def write_exports(options: WorldOptions, fleet: Fleet, lines: Sequence[Line], landing: Path) -> Iterator[Path]:

@@ -17,7 +17,8 @@
 -- column: export_name | name of the cost export, NULL otherwise
 -- column: billing_period | first day of the billed month, NULL otherwise
 -- column: execution_id | execution of the cost export; of a lake dump, the hash of its mapping; NULL otherwise
--- column: arrived_at | when landing committed it; the only column that depends on the run
+-- column: arrived_at | when landing committed it; this and the next column depend on the run
+-- column: landed_number | its place in the ledger, from 1: later transactions have higher numbers; NULL before there were numbers
 -- check:  fail | row_count >= 0 and reject_count >= 0 | a negative count is a broken ledger
 -- check:  fail | event_start_at is null or event_start_at < event_end_at | an event window is half-open and not empty
 create table if not exists raw_deliveries (
@@ -38,5 +39,6 @@ create table if not exists raw_deliveries (
     export_name varchar,
     billing_period date,
     execution_id varchar,
-    arrived_at timestamptz
+    arrived_at timestamptz,
+    landed_number bigint
 );

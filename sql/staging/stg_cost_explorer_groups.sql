@@ -19,25 +19,11 @@
 -- check:  fail | effective_cost_usd is not null | a group without a cost cannot be conserved
 -- window: usage_hour_at
 
-with pulled as (
-    select
-        g.*,
-        d.delivered_at,
-        max(d.delivered_at) over (partition by g.account_id, g.usage_date) as newest_pull_at,
-    from raw_cost_explorer_groups as g
-    join raw_deliveries as d using (delivery_id)
-    where cast(g.usage_date as timestamptz) >= $start_at and cast(g.usage_date as timestamptz) < $end_at
-),
-
-current_pull as (
+with current_pull as (
     select *
-    from pulled
-    -- the pages of one pull are seconds apart; an older pull is replaced whole
-    where delivered_at >= newest_pull_at - interval 15 minutes
-    qualify row_number() over (
-        partition by account_id, usage_date, record_type, usage_type, instance_type, service
-        order by delivered_at desc, delivery_id desc, group_number desc
-    ) = 1
+    from stg_cost_explorer_pulls
+    where cast(usage_date as timestamptz) >= $start_at and cast(usage_date as timestamptz) < $end_at
+    qualify pulled_at = max(pulled_at) over (partition by account_id, usage_date)
 )
 
 select
@@ -58,6 +44,6 @@ select
     usage_quantity as usage_amount,
     unblended_cost as billed_cost_usd,
     blended_cost as blended_cost_usd,
-    coalesce(net_amortized_cost, amortized_cost, unblended_cost) as effective_cost_usd,
+    effective_cost_usd,
     estimated as is_estimated,
 from current_pull

@@ -22,6 +22,7 @@
 -- column: commitment_unused_usd | on the fee line of a commitment what nobody drew of it in that time, before private discounts; NULL elsewhere
 -- column: commitment_usd | on the fee line of a commitment what it costs for that time, upfront spread, before private discounts; NULL elsewhere
 -- column: capacity_reservation_id | capacity reservation or Capacity Block (cr-…) of the line, '' for none or where the export leaves it out
+-- column: is_invoiced | the line names its invoice: the bill is final
 -- column: usage_amount | amount in the pricing unit (hours for instances)
 -- column: billed_cost_usd | USD as invoiced (unblended)
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
@@ -58,13 +59,7 @@ lines as (
             strftime(l.usage_start_at, '%Y%m%dT%H%M%SZ'),
             coalesce(nullif(l.line_item_id, ''), 'line-' || l.line_number)
         ) as line_key,
-        -- net columns carry private discounts; billed stays gross because the discount lines are billed too
-        coalesce(l.net_unblended_cost, l.unblended_cost) as net_unblended_usd,
-        l.record_type in ('EdpDiscount', 'PrivateRateDiscount') and l.has_net_columns as is_in_net_costs,
-        l.record_type = 'SavingsPlanUpfrontFee'
-        or (l.record_type = 'Fee' and (coalesce(l.reservation_arn, '') <> '' or l.resource_id like '%:reserved-instances/%'))
-            as is_upfront,
-    from raw_cur_lines as l
+    from stg_cur_costs as l
     join current_deliveries as d using (delivery_id)
     where l.usage_start_at >= $start_at and l.usage_start_at < $end_at
 ),
@@ -74,28 +69,6 @@ numbered as (
         *,
         row_number() over (partition by line_key order by line_number) as occurrence,
     from lines
-),
-
-costed as (
-    select
-        *,
-        case
-            when is_in_net_costs then 0
-            when record_type = 'SavingsPlanCoveredUsage' then coalesce(net_sp_effective_cost, sp_effective_cost)
-            when record_type = 'SavingsPlanNegation' then 0
-            when record_type = 'SavingsPlanRecurringFee' then sp_total_commitment - sp_used_commitment
-            when is_upfront then 0
-            when record_type = 'DiscountedUsage'
-                then coalesce(net_reservation_effective_cost, reservation_effective_cost)
-            when record_type = 'RIFee'
-                then
-                    coalesce(
-                        net_reservation_unused_amortized_upfront_fee, reservation_unused_amortized_upfront_fee, 0
-                    )
-                    + coalesce(net_reservation_unused_recurring_fee, reservation_unused_recurring_fee, 0)
-            else net_unblended_usd
-        end as effective_usd,
-    from numbered
 )
 
 select
@@ -153,8 +126,9 @@ select
         nullif(regexp_extract(coalesce(capacity_reservation_arn, ''), 'cr-[0-9a-z]+'), ''),
         regexp_extract(resource_id, '(?:^|/)(cr-[0-9a-z]+)$', 1)
     ) as capacity_reservation_id,
+    coalesce(invoice_id, '') <> '' as is_invoiced,
     usage_amount,
     unblended_cost as billed_cost_usd,
-    cast(effective_usd as decimal(38, 10)) as effective_cost_usd,
+    effective_cost_usd,
     public_on_demand_cost as list_cost_usd,
-from costed
+from numbered

@@ -26,6 +26,7 @@
 -- column: commitment_used_usd | EffectiveCost of what a commitment covered; NULL elsewhere
 -- column: commitment_unused_usd | EffectiveCost of what nobody used of a commitment; NULL elsewhere
 -- column: capacity_reservation_id | capacity reservation or Capacity Block (cr-…) of the line, '' for none
+-- column: is_invoiced | the line names its invoice (since 1.2): the bill is final
 -- column: usage_amount | hours where the line is metered in hours, else the quantity in its own unit
 -- column: billed_cost_usd | BilledCost
 -- column: effective_cost_usd | EffectiveCost
@@ -65,8 +66,7 @@ found as (
         d.object,
         d.delivered_at,
         cast(l.charge_start_at as date) as charge_date,
-        coalesce(nullif(l.sub_account_id, ''), l.billing_account_id) as account_id,
-    from raw_focus_lines as l
+    from stg_focus_costs as l
     join deliveries as d using (delivery_id)
     where l.charge_start_at >= date_trunc('day', $start_at) and l.charge_start_at < date_trunc('day', $end_at) + interval 1 day
 ),
@@ -127,8 +127,6 @@ described as (
     select
         *,
         lower(provider) in ('aws', 'amazon web services') as is_aws,
-        commitment_discount_category = 'Spend' as is_spend,
-        charge_category = 'Purchase' and commitment_discount_id <> '' and charge_frequency = 'One-Time' as is_upfront,
         concat_ws(
             '/',
             export_name,
@@ -163,20 +161,7 @@ select
     case when is_aws then 'AWS' else provider end as provider,
     account_id,
     region,
-    case
-        when charge_category in ('Tax', 'Credit') then charge_category
-        when charge_category = 'Adjustment' then 'Adjustment'
-        when charge_class = 'Correction' then 'Refund'
-        when charge_category = 'Usage' and commitment_discount_status = 'Used'
-            then case when is_spend then 'SavingsPlanCoveredUsage' else 'DiscountedUsage' end
-        when charge_category = 'Usage' and commitment_discount_status = 'Unused'
-            then case when is_spend then 'SavingsPlanRecurringFee' else 'RIFee' end
-        when charge_category = 'Usage' then 'Usage'
-        when is_upfront and is_spend then 'SavingsPlanUpfrontFee'
-        when commitment_discount_id <> '' and charge_frequency = 'Recurring'
-            then case when is_spend then 'SavingsPlanRecurringFee' else 'RIFee' end
-        else 'Fee'
-    end as record_type,
+    record_type,
     charge_category,
     case when service_code <> '' then service_code else service_name end as product_code,
     sku_meter as usage_type,
@@ -202,6 +187,7 @@ select
     case when charge_category = 'Usage' and commitment_discount_status = 'Unused' then effective_cost end
         as commitment_unused_usd,
     regexp_extract(capacity_reservation_id, 'cr-[0-9a-z]+') as capacity_reservation_id,
+    coalesce(invoice_id, '') <> '' as is_invoiced,
     case
         when consumed_unit ilike 'h%r%s%' then consumed_quantity
         when pricing_unit ilike 'h%r%s%' then pricing_quantity

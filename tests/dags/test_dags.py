@@ -14,7 +14,8 @@ from dags import run_in_process as runner
 from pipeline import services, settings, steps
 from pipeline.errors import UsageError
 
-DAG_IDS = {"ingest_events", "ingest_metrics", "ingest_costs", "build_marts", "validate_batches", "send_alerts"}
+INGESTING = {"ingest_events", "ingest_metrics", "ingest_costs"}
+DAG_IDS = INGESTING | {"build_marts", "validate_batches", "send_alerts", "verify_figures"}
 DAG_FILES = sorted(path for path in runner.DAGS_FOLDER.glob("*.py") if path.stem in DAG_IDS)
 
 

@@ -22,7 +22,8 @@ from pipeline.windows import ALL_TIME, Window
 BASE = datetime(2026, 1, 1, tzinfo=UTC)
 AS_OF = datetime(2026, 2, 1, tzinfo=UTC)
 REPO_SQL = Path(__file__).resolve().parents[2] / "sql"
-LEDGER = ("raw_deliveries", "raw_rejects", "raw_workload_rules", "state_models", "state_touched", "state_unchecked")
+LEDGER = ("raw_deliveries", "raw_rejects", "raw_workload_rules")
+LEDGER += ("state_built", "state_models", "state_touched", "state_unchecked")
 
 # One toy way of the data: a sample covers the (at most two) minutes before it, so that it reaches into the hour before;
 # prices hold from a time on; days are summed from hours; a dimension is computed whole.

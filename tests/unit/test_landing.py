@@ -27,7 +27,7 @@ CONTENT = (
     "raw_dcgm_samples",
     "raw_inventory",
     "raw_rejects",
-    "(select * exclude (arrived_at) from raw_deliveries)",
+    "(select * exclude (arrived_at, landed_number) from raw_deliveries)",
 )
 
 
@@ -227,7 +227,9 @@ def test_a_restated_bill_touches_its_month_and_what_it_replaces(raw_conn: duckdb
     raw_conn.execute("delete from state_touched")
     land(raw_conn, [_bill("run-2", 3)], arrived_at=ARRIVED)
     end = START + timedelta(days=40, microseconds=1)
-    assert _touched(raw_conn) == [("raw_cur_lines", START, end), ("raw_cur_splits", START, end)]
+    month = [("raw_cur_lines", START, end), ("raw_cur_splits", START, end)]
+    delivered = ("raw_deliveries", START, START + timedelta(microseconds=1))
+    assert _touched(raw_conn) == [*month, delivered]
 
 
 def test_windows_are_noted_once(raw_conn: duckdb.DuckDBPyConnection) -> None:

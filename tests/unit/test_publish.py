@@ -17,11 +17,11 @@ import pytest
 
 from pipeline import checks, reading
 from pipeline import publish as publisher
-from pipeline.errors import CheckFailed, ChipledgerError
+from pipeline.errors import CheckFailed, ChipledgerError, NothingPublished
 from pipeline.home import Home
 from pipeline.models import Models
 from pipeline.publish import Published, publish
-from pipeline.snapshots import dated_copies
+from pipeline.snapshots import dated_copies, dated_name
 from pipeline.warehouse import bootstrap, open_warehouse
 from tests.unit.toy_marts import DAY, DAY_1, NOW, add_hours, create_tables, toy_models
 
@@ -77,7 +77,8 @@ def test_the_publication_says_when_through_when_and_by_what(
 ) -> None:
     conn.execute("insert into raw_deliveries (event_end_at) values (?)", [DAY_1])
     publish_at(conn, place, models, version="1.2.3")
-    assert reading.query(place.root, "from publication").records() == [
+    said = "select published_at, data_through_at, checks_failed, checks_warned, code_version from publication"
+    assert reading.query(place.root, said).records() == [
         {"published_at": NOW, "data_through_at": DAY_1, "checks_failed": 0, "checks_warned": 0, "code_version": "1.2.3"}
     ]
 
@@ -128,15 +129,32 @@ def test_any_kept_publication_can_be_asked_again(conn: duckdb.DuckDBPyConnection
     assert total(place) == 3
 
 
-def test_only_the_newest_thirty_copies_are_kept(conn: duckdb.DuckDBPyConnection, place: Home, models: Models) -> None:
+def test_copies_thin_out_with_age_and_none_goes_unsaid(
+    conn: duckdb.DuckDBPyConnection, place: Home, models: Models
+) -> None:
     publish_at(conn, place, models)
-    for number in range(1, 40):
-        (place.published / f"marts-2025{number // 28 + 1:02d}{number % 28 + 1:02d}T000000Z.duckdb").write_bytes(b"old")
+    for hours in range(24 * 100):  # one an hour from September on
+        (place.published / dated_name(NOW - timedelta(hours=hours + 1))).write_bytes(b"old")
     publish_at(conn, place, models, NOW + DAY)
-    kept = dated_copies(place.published)
-    assert len(kept) == 30
-    assert max(kept) == NOW + DAY
-    assert NOW in kept
+    kept = sorted(dated_copies(place.published))
+    assert kept[-30:] == [*(NOW - timedelta(hours=hours) for hours in reversed(range(29))), NOW + DAY]
+    days = {moment.date() for moment in kept}
+    assert len([day for day in days if day > (NOW + DAY - timedelta(days=65)).date()]) == 64 + 1  # none on the 11th
+    ends = [moment for moment in kept if moment < NOW - timedelta(days=65)]
+    assert [f"{moment:%m-%d %H}" for moment in ends] == ["10-31 23"]
+    gone = NOW - timedelta(hours=50)
+    with pytest.raises(NothingPublished, match=r"at 2026-01-08T10:00:00Z is of 2026-01-08T10:00:00Z.*no longer kept"):
+        total(place, gone)
+
+
+def test_a_publication_is_found_by_its_time_before_it_has_a_copy(
+    conn: duckdb.DuckDBPyConnection, place: Home, models: Models
+) -> None:
+    publish_at(conn, place, models)
+    add_hours(conn, (DAY_1, "a", 7, "gpu"))
+    publish_at(conn, place, models, NOW + DAY)
+    (place.published / dated_name(NOW + DAY)).unlink()  # as a kill between the two renames leaves it
+    assert (total(place, NOW), total(place, NOW + 2 * DAY)) == (0, 7)
 
 
 def test_a_copy_costs_no_space_and_the_file_system_may_lack_hard_links(

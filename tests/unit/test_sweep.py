@@ -28,7 +28,7 @@ CONTENT = (
     "raw_cur_lines",
     "raw_cost_explorer_groups",
     "raw_rejects",
-    "(select * exclude (arrived_at) from raw_deliveries)",
+    "(select * exclude (arrived_at, landed_number) from raw_deliveries)",
 )
 # A child that sweeps an inbox into a warehouse and dies at the failpoint it is given.
 SWEEP_AND_DIE = """

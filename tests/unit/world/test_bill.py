@@ -64,7 +64,19 @@ def test_a_world_over_two_months_delivers_each_month_apart() -> None:
     options = WorldOptions(1, days=35, telemetry_days=0)
     found = deliveries(options, simulate(options).lines)
     assert [delivery.period for delivery in found if delivery.is_final] == ["2026-10", "2026-11"]
-    assert len({delivery.execution_id for delivery in found}) == 4
+    assert [delivery.period for delivery in found] == ["2026-10", "2026-10", "2026-11", "2026-10", "2026-11"]
+    assert len({delivery.execution_id for delivery in found}) == 5
+
+
+def test_a_month_that_is_over_is_restated_before_its_invoice() -> None:
+    options = WorldOptions(1, days=35, telemetry_days=0)
+    _, unsettled, final = [one for one in deliveries(options, simulate(options).lines) if one.period == "2026-10"]
+    assert instant(unsettled.delivered_at).date().isoformat() == "2026-11-03"
+    assert {line.record_type for line in final.lines} - {line.record_type for line in unsettled.lines} == {
+        "Credit",
+        "Refund",
+    }
+    assert sum(line.unblended for line in unsettled.lines) > sum(line.unblended for line in final.lines)
 
 
 def test_a_partly_covered_instance_hour_has_two_lines_that_make_one_hour(world: World) -> None:
