@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import cli_explain, cli_pass, cli_read, cli_up, cli_workloads, cli_world
+from pipeline import cli_benchmarks, cli_compare, cli_explain, cli_pass, cli_read, cli_up, cli_workloads, cli_world
 from pipeline.cli_output import progress, say, show, trouble_around, warn
 from pipeline.errors import ChipledgerError
 
@@ -166,6 +166,8 @@ app.command(epilog="Example: chipledger export mart_workload_cost_daily --to cos
 app.command(epilog="Example: chipledger sql mart_workload_cost_daily")(cli_read.sql)
 app.command(epilog="Example: chipledger explain prod/ml/-/ranker 2026-11-14")(cli_explain.explain)
 app.command(epilog="Example: chipledger up --port 8080")(cli_up.up)
+app.command(epilog="Example: chipledger compare ranker --basis capacity_block")(cli_compare.compare)
+app.add_typer(cli_benchmarks.app, name="benchmark")
 app.add_typer(cli_workloads.app, name="workloads")
 app.add_typer(cli_world.app, name="world")
 
