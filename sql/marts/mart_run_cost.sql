@@ -10,7 +10,7 @@
 -- column: device_hours | device-hours held
 -- column: cost_per_unit_usd | effective cost per unit; NULL with a reason
 -- column: cost_per_million_units_usd | the same per million
--- column: cost_status | billed, or estimated where a part of the money is
+-- column: cost_status | billed, or estimated where a part of the money is; NULL without money
 -- column: reason_if_null | why there is no unit cost, '' where there is one
 -- check:  fail | (cost_per_unit_usd is null) = (reason_if_null <> '') | a missing unit cost says why
 -- check:  fail | effective_cost_usd is null or uncounted_cost_usd between 0 and effective_cost_usd | a part is not more than the whole
@@ -109,6 +109,7 @@ select
         as cost_per_unit_usd,
     cast(cast((cost_units * 2000000 + divisor) // (divisor * 2) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
         as cost_per_million_units_usd,
-    case when is_estimated then 'estimated' else 'billed' end as cost_status,
+    case when effective_cost_usd is not null then case when is_estimated then 'estimated' else 'billed' end end
+        as cost_status,
     reason_if_null,
 from priced

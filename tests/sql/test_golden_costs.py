@@ -1,4 +1,4 @@
-"""Figures that AWS published, recomputed: what largest remainder makes of a split whose rounded parts lose a cent."""
+"""Figures that others published, recomputed: a split whose rounded parts lose a cent, and costs per million units."""
 
 from __future__ import annotations
 
@@ -53,3 +53,42 @@ def test_the_split_that_aws_rounds_to_9_99_sums_to_10(bench: Bench, shared_data:
     assert Decimal(published["published_rounded"]["sum_of_rounded"]) * 100 == cents - 1
     assert allocated_units(bench, cents, weights) == published["largest_remainder_cents"]
     assert sum(published["largest_remainder_cents"].values()) == cents
+
+
+def unit_costs(bench: Bench, rows: list[tuple[str, Decimal, Decimal]]) -> dict[str, Decimal]:
+    """What mart_unit_cost_daily makes of an hour at each throughput (per second) and price (USD)."""
+    conn = bench.conn
+    conn.begin()
+    try:
+        for name, throughput, price in rows:
+            conn.execute(
+                "insert into mart_workload_cost_daily by name select date '2026-11-01' as usage_date, $name as "
+                "workload_id, 'X' as chip, 'billed' as cost_status, $price as effective_cost_usd",
+                {"name": name, "price": price},
+            )
+            conn.execute(
+                "insert into int_work_unit_chips by name select date '2026-11-01' as usage_date, $name as workload_id, "
+                "'X' as chip, 'output_tokens' as unit, $units as units, 'instance' as division",
+                {"name": name, "units": int(throughput * 3600)},
+            )
+        bounds = {"start_at": ALL_TIME.start_at, "end_at": ALL_TIME.end_at, "as_of": ALL_TIME.start_at}
+        sql = bind(bench.models["mart_unit_cost_daily"], seeds_dir=Path(), **bounds)
+        return dict(conn.execute(f"select workload_id, cost_per_million_units_usd from (\n{sql}\n)").fetchall())
+    finally:
+        conn.rollback()
+
+
+def test_the_unit_costs_that_others_published_come_out_to_the_last_digit(bench: Bench, shared_data: Path) -> None:
+    checks = json.loads((shared_data / "cost" / "golden_cases.json").read_text("utf-8"))["unit_cost_checks"]
+    rows = [*checks["neuron_cost_per_1M"]["rows"], *checks["glm_trn2_vs_p5en_capacity_block"]["rows"]]
+    asked = [(str(number), Decimal(str(row[1])), Decimal(row[2])) for number, row in enumerate(rows)]
+    costs = unit_costs(bench, asked)
+    for number, row in enumerate(rows):
+        published = Decimal(row[3])
+        assert round(costs[str(number)], -int(published.as_tuple().exponent)) == published, row
+    bad = checks["inconsistent_published_table"]["rows"]
+    costs = unit_costs(bench, [(row[0], Decimal(row[1]), Decimal(row[2])) for row in bad])
+    for row in bad:
+        recomputed = Decimal(row[4].split()[1])
+        assert round(costs[row[0]], 3) == recomputed, row
+        assert abs(costs[row[0]] - Decimal(row[3].split()[1])) > Decimal("0.5"), row
