@@ -9,58 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.models import bind
-from pipeline.windows import ALL_TIME
+from tests.support.comparisons import Shipped, shipped_comparison
 
 if TYPE_CHECKING:
     from tests.sql.conftest import Bench
 
-SEEDS = (
-    *("seed_chips", "seed_instance_types", "seed_comparison_types", "seed_price_history", "seed_evidence_grades"),
-    *("seed_published_benchmarks", "seed_vendor_claims"),
-)
-BUILT = (
-    *("stg_benchmarks", "int_prices", "int_comparison_types", "int_benchmarks", "int_vendor_claims"),
-    *("mart_chip_prices", "mart_benchmarks", "mart_break_even", "mart_throughput_ratio", "mart_vendor_claims"),
-    "mart_chip_comparison",
-)
 GLM_PEAK = "-/-/published/GLM-5.3-Flash 8192 in 256 out, peak"
 GLM_BAR = "-/-/published/GLM-5.3-Flash 8192 in 256 out, TTFT p90 <= 5 s"
 
 
-class Shipped:
-    """The models of the comparison over the shipped seeds alone."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-
-    def build(self, model: str) -> None:
-        bounds = {"start_at": ALL_TIME.start_at, "end_at": ALL_TIME.end_at, "as_of": ALL_TIME.start_at}
-        sql = bind(self.bench.models[model], seeds_dir=self.bench.models.seeds_dir, **bounds)
-        self.bench.conn.execute(f"insert into {model} by name select * from (\n{sql}\n)")
-
-    def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        return self.bench.conn.execute(sql).fetchall()
-
-    def cost_ratio(self, workload_id: str, one: str, other: str, basis: str) -> tuple[Any, ...]:
-        [row] = self.ask(
-            "select verdict, cost_ratio_low, cost_ratio_mid, cost_ratio_high, latency_bar, evidence_grade "
-            f"from mart_chip_comparison where workload_id = '{workload_id}' and instance_type_from = '{one}' "
-            f"and instance_type_to = '{other}' and price_basis = '{basis}'"
-        )
-        return row
-
-
 @pytest.fixture(scope="module")
 def shipped(bench: Bench) -> Iterator[Shipped]:
-    made = Shipped(bench)
-    bench.conn.begin()
-    try:
-        for model in (*SEEDS, *BUILT):
-            made.build(model)
+    with shipped_comparison(bench) as made:
         yield made
-    finally:
-        bench.conn.rollback()
+
+
+def cost_ratio(shipped: Shipped, workload_id: str, one: str, other: str, basis: str) -> tuple[Any, ...]:
+    [row] = shipped.ask(
+        "select verdict, cost_ratio_low, cost_ratio_mid, cost_ratio_high, latency_bar, evidence_grade "
+        f"from mart_chip_comparison where workload_id = '{workload_id}' and instance_type_from = '{one}' "
+        f"and instance_type_to = '{other}' and price_basis = '{basis}'"
+    )
+    return row
 
 
 @pytest.mark.parametrize(
@@ -102,8 +72,8 @@ def test_every_published_cost_is_recomputed_to_its_last_digit(shipped: Shipped) 
 
 
 def test_a_faster_gpu_node_is_dearer_or_cheaper_by_how_full_it_is(shipped: Shipped) -> None:
-    verdict, low, _, high, *_ = shipped.cost_ratio(
-        "-/-/published/Carbon-3B direct 6-mer, batch 16", "p4de.24xlarge", "trn2.3xlarge", "capacity_block"
+    verdict, low, _, high, *_ = cost_ratio(
+        shipped, "-/-/published/Carbon-3B direct 6-mer, batch 16", "p4de.24xlarge", "trn2.3xlarge", "capacity_block"
     )
     assert verdict == "overlapping"
     assert low < Decimal("56.4") / Decimal("217.0")  # the whole node for one job
@@ -111,8 +81,8 @@ def test_a_faster_gpu_node_is_dearer_or_cheaper_by_how_full_it_is(shipped: Shipp
 
 
 def test_trainium2_is_dearer_than_p5en_more_so_under_the_latency_bar(shipped: Shipped) -> None:
-    peak = shipped.cost_ratio(GLM_PEAK, "p5en.48xlarge", "trn2.48xlarge", "capacity_block")
-    bar = shipped.cost_ratio(GLM_BAR, "p5en.48xlarge", "trn2.48xlarge", "capacity_block")
+    peak = cost_ratio(shipped, GLM_PEAK, "p5en.48xlarge", "trn2.48xlarge", "capacity_block")
+    bar = cost_ratio(shipped, GLM_BAR, "p5en.48xlarge", "trn2.48xlarge", "capacity_block")
     assert (peak[0], round(peak[2], 2), *peak[4:]) == ("dearer", Decimal("2.11"), "none", "independent")
     assert (bar[0], *bar[4:]) == ("dearer", "ttft p90 <= 5000 ms", "independent")
     assert bar[1] < Decimal("7.0") < Decimal("8.3") < bar[3]
