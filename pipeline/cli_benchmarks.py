@@ -50,11 +50,6 @@ def add(
     note: Annotated[str, typer.Option(help="What a reader must know.")] = "",
 ) -> None:
     """Keep one figure. The same again changes nothing; another throughput of the same setup and day replaces it."""
-    from pipeline import benchmark_files, settings
-    from pipeline.home import refuse_strangers
-    from pipeline.sources.base import Seeds
-    from pipeline.warehouse import SQL_DIR
-
     given = {
         "workload": workload,
         "instance_type": instance_type,
@@ -72,6 +67,16 @@ def add(
         "source": source,
         "note": note,
     }
+    _keep(given)
+
+
+def _keep(given: dict[str, str]) -> None:
+    """Write the figure into the home and take it in."""
+    from pipeline import benchmark_files, settings
+    from pipeline.home import refuse_strangers
+    from pipeline.sources.base import Seeds
+    from pipeline.warehouse import SQL_DIR
+
     values = settings.load()
     text = benchmark_files.one_line_file(given, Seeds(SQL_DIR / "seeds"))
     path = benchmark_files.file_for(values.place, text)

@@ -11,7 +11,7 @@
 -- column: usd_per_hour_from | USD per hour of the one
 -- column: usd_per_hour_to | USD per hour of the other
 -- column: break_even_throughput_ratio | usd_per_hour_to over usd_per_hour_from: the other is cheaper above this part of the one's throughput, per instance
--- column: price_date | the older of the two days from which the prices are known
+-- column: price_date | the older of the two days on which the prices were last told
 -- column: is_current | both hold on the day on which the newest price was told
 -- check:  fail | break_even_throughput_ratio > 0 | nothing is rented for nothing
 
@@ -64,7 +64,7 @@ select
     a.usd_per_hour as usd_per_hour_from,
     b.usd_per_hour as usd_per_hour_to,
     cast(cast(b.usd_per_hour as double) / cast(a.usd_per_hour as double) as decimal(18, 9)) as break_even_throughput_ratio,
-    least(a.valid_from_date, b.valid_from_date) as price_date,
+    least(a.told_date, b.told_date) as price_date,
     greatest(a.valid_from_date, b.valid_from_date) <= a.known_date
     and least(a.valid_until_date, b.valid_until_date) > a.known_date as is_current,
 from prices as a

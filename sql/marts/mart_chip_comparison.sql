@@ -16,7 +16,7 @@
 -- column: throughput_ratio_mid | between
 -- column: throughput_ratio_high | highest
 -- column: cost_usd_per_month | what 30 days as the last 30 cost on the one at this price basis; NULL where the workload does not run
--- column: saving_usd_per_month_low | least that the move saves in 30 days, negative where it costs more
+-- column: saving_usd_per_month_low | least that the move saves in 30 days, negative where it costs more; the idle part of nodes that the job does not fill is counted
 -- column: saving_usd_per_month_high | most
 -- column: migration_cost_usd | cost of the move, from the settings
 -- column: payback_days_low | days until the greatest saving has paid for the move; NULL where nothing is saved
@@ -32,7 +32,7 @@
 -- column: usd_per_hour_from | USD per instance-hour of the one; NULL without price
 -- column: usd_per_hour_to | USD per instance-hour of the other; NULL without price
 -- column: price_region | region of the prices, '' without price
--- column: price_date | the older of the days from which both prices are known; NULL without price
+-- column: price_date | the older of the days on which both prices were last told; NULL without price
 -- column: figure_set | whose figures speak: own, published, or the benchmark that the settings say it resembles; '' without evidence
 -- column: source | where the figures come from
 -- column: why | the verdict in words
@@ -194,10 +194,11 @@ joined as (
         coalesce(t.is_measured, false) as is_to_measured,
         coalesce(f.is_claimed, false) or coalesce(t.is_claimed, false) or c.claim is not null as is_claimed,
         coalesce(t.refused_because, case when t.is_measured then f.refused_because end, '') as refused_because,
+        p.month_instance_hours * cast(p.usd_from as double) as month_usd,
+        -- a job that does not fill its nodes bears what stands idle on them
         p.month_instance_hours * cast(p.usd_from as double)
-        -- the idle part of nodes that the workload does not fill is borne by it
         / coalesce(case when r.fill_ratio_from_low = r.fill_ratio_from_high then cast(r.fill_ratio_from_low as double) end, 1)
-            as month_usd,
+            as borne_usd,
         cast(p.break_even as double) / cast(r.throughput_ratio_high as double) as ratio_low,
         cast(p.break_even as double) / cast(r.throughput_ratio_mid as double) as ratio_mid,
         cast(p.break_even as double) / cast(r.throughput_ratio_low as double) as ratio_high,
@@ -220,8 +221,8 @@ judged as (
             when ratio_low > 1 then 'dearer'
             else 'overlapping'
         end as verdict,
-        month_usd * (1 - ratio_high) as saving_low,
-        month_usd * (1 - ratio_low) as saving_high,
+        borne_usd * (1 - ratio_high) as saving_low,
+        borne_usd * (1 - ratio_low) as saving_high,
     from joined
 )
 
@@ -239,8 +240,8 @@ select
     break_even as break_even_throughput_ratio,
     cast(
         case
-            when month_usd * horizon_months > migration_cost_usd
-                then break_even / (1 - cast(migration_cost_usd as double) / (month_usd * horizon_months))
+            when borne_usd * horizon_months > migration_cost_usd
+                then break_even / (1 - cast(migration_cost_usd as double) / (borne_usd * horizon_months))
         end as decimal(18, 9)
     ) as required_throughput_ratio,
     throughput_ratio_low,

@@ -11,6 +11,7 @@
 -- column: usd_per_hour | USD per hour of the whole type
 -- column: usd_per_device_hour | the same over its chips
 -- column: price_source | price_list, spot_history, seed, or bill for one's own effective rate of the last 30 days billed
+-- column: told_date | UTC day on which its source last told it
 -- column: known_date | UTC day on which the newest price of any kind was told: prices of later days are announcements
 -- check:  fail | usd_per_hour > 0 | nothing is rented for nothing
 -- check:  fail | valid_until_date > valid_from_date | a price holds for some time
@@ -27,6 +28,7 @@ with dated as (
         cast(valid_from_at as date) as valid_from_date,
         arg_max(usd_per_hour, valid_from_at) as usd_per_hour,
         arg_max(price_source, valid_from_at) as price_source,
+        cast(arg_max(observed_at, valid_from_at) as date) as told_date,
     from int_prices
     where price_basis in ('on_demand', 'capacity_block', 'reserved_1y_no_upfront', 'reserved_3y_no_upfront')
     group by all
@@ -41,6 +43,7 @@ spot as (
         cast(max(valid_from_at) as date) as valid_from_date,
         quantile_disc(usd_per_hour, 0.5) as usd_per_hour,
         'spot_history' as price_source,
+        cast(max(observed_at) as date) as told_date,
     from int_prices
     where price_basis = 'spot' and valid_until_at = 'infinity'
     group by instance_type, region
@@ -56,6 +59,7 @@ own as (
             cast(sum(effective_cost_usd) as double) / cast(sum(instance_hours) as double) as decimal(38, 10)
         ) as usd_per_hour,
         'bill' as price_source,
+        max(usage_date) as told_date,
     from mart_instance_rate_daily
     where usage_date > (select max(n.usage_date) - 30 from mart_instance_rate_daily as n)
     group by instance_type
@@ -107,6 +111,7 @@ select
     cast(p.usd_per_hour as decimal(38, 10)) as usd_per_hour,
     cast(cast(p.usd_per_hour as double) / t.device_count as decimal(38, 10)) as usd_per_device_hour,
     p.price_source,
+    p.told_date,
     k.known_date,
 from priced as p
 join int_comparison_types as t using (instance_type)

@@ -8,6 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pipeline.models import bind
 from pipeline.windows import ALL_TIME
 
@@ -63,27 +66,41 @@ def unit_cost_checks(shared_data: Path) -> dict[str, Any]:
     return checks
 
 
-def unit_costs(bench: Bench, rows: list[tuple[str, Decimal, Decimal]]) -> dict[str, Decimal]:
-    """What mart_unit_cost_daily makes of an hour at each throughput (per second) and price (USD)."""
+def unit_cost_rows(bench: Bench, days: list[tuple[str, Decimal, int | None]]) -> dict[str, tuple[Decimal | None, str]]:
+    """(Cost per million units, reason) of each workload, by mart_unit_cost_daily, for its cost and units of a day."""
     conn = bench.conn
+    day = "date '2026-11-01' as usage_date, unnest($names) as workload_id"
+    told = [(name, units) for name, _, units in days if units is not None]
+    bounds = {"start_at": ALL_TIME.start_at, "end_at": ALL_TIME.end_at, "as_of": ALL_TIME.start_at}
     conn.begin()
     try:
-        for name, throughput, price in rows:
-            conn.execute(
-                "insert into mart_workload_cost_daily by name select date '2026-11-01' as usage_date, $name as "
-                "workload_id, 'X' as chip, 'billed' as cost_status, $price as effective_cost_usd",
-                {"name": name, "price": price},
-            )
-            conn.execute(
-                "insert into int_work_unit_chips by name select date '2026-11-01' as usage_date, $name as workload_id, "
-                "'X' as chip, 'output_tokens' as unit, $units as units, 'instance' as division",
-                {"name": name, "units": int(throughput * 3600)},
-            )
-        bounds = {"start_at": ALL_TIME.start_at, "end_at": ALL_TIME.end_at, "as_of": ALL_TIME.start_at}
+        conn.execute(
+            f"insert into mart_workload_cost_daily by name select {day}, 'X' as chip, 'billed' as cost_status, "
+            "unnest(cast($costs as decimal(38, 10)[])) as effective_cost_usd",
+            {"names": [name for name, _, _ in days], "costs": [str(cost) for _, cost, _ in days]},
+        )
+        conn.execute(
+            "insert into int_workload_units by name select unnest($names) as workload_id, 'output_tokens' as unit, "
+            "timestamptz '2026-10-01 00:00:00+00' as valid_from_at",
+            {"names": [name for name, _, _ in days]},
+        )
+        conn.execute(
+            f"insert into int_work_unit_chips by name select {day}, 'X' as chip, 'output_tokens' as unit, "
+            "unnest(cast($units as bigint[])) as units, 'instance' as division",
+            {"names": [name for name, _ in told], "units": [units for _, units in told]},
+        )
         sql = bind(bench.models["mart_unit_cost_daily"], seeds_dir=Path(), **bounds)
-        return dict(conn.execute(f"select workload_id, cost_per_million_units_usd from (\n{sql}\n)").fetchall())
+        columns = "workload_id, cost_per_million_units_usd, reason_if_null"
+        found = conn.execute(f"select {columns} from (\n{sql}\n)").fetchall()
     finally:
         conn.rollback()
+    return {name: (cost, reason) for name, cost, reason in found}
+
+
+def unit_costs(bench: Bench, rows: list[tuple[str, Decimal, Decimal]]) -> dict[str, Decimal]:
+    """USD per million units of an hour at each throughput (per second) and price (USD)."""
+    days = [(name, price, int(throughput * 3600)) for name, throughput, price in rows]
+    return {name: cost for name, (cost, _) in unit_cost_rows(bench, days).items() if cost is not None}
 
 
 def neuron_throughputs(shared_data: Path) -> dict[str, Decimal]:
@@ -115,3 +132,16 @@ def test_the_unit_costs_of_the_inconsistent_table_are_others_than_it_prints(benc
     for name, _, _, printed, recomputed in rows:
         assert f"{costs[name]:.3f}" == f"{Decimal(recomputed.split()[1]):.3f}", name
         assert costs[name] > 4 * Decimal(printed.split()[1]), name
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**22), st.none() | st.integers(0, 10**15)), min_size=1, max_size=20))
+def test_i20_a_unit_cost_is_exact_or_null_with_a_reason(bench: Bench, days: list[tuple[int, int | None]]) -> None:
+    """Cost in 1e-10 USD over units: half up at the tenth decimal; no units, or none counted, is NULL and says why."""
+    costs = [(cost * UNIT, units) for cost, units in days]
+    rows = unit_cost_rows(bench, [(f"{number:02}", cost, units) for number, (cost, units) in enumerate(costs)])
+    for number, (cost, units) in enumerate(days):
+        per_million, reason = rows[f"{number:02}"]
+        if units:
+            assert (per_million, reason) == (((cost * 2 * 10**6 + units) // (2 * units)) * UNIT, "")
+        else:
+            assert (per_million, reason) == (None, "zero units" if units == 0 else "no work counted on this day")
