@@ -6,6 +6,7 @@
 -- column: unit | prompt_tokens, output_tokens, steps, …
 -- column: units | how many; the chips of a workload sum to its work exactly
 -- column: division | how the day's work came to its chip: instance, held_time, or both as 'held_time,instance'; none without a chip
+-- column: counted_ratio | part of the device time held that day in hours in which this work was counted, on this chip; NULL where none was held
 -- check:  fail | units >= 0 | work is not undone
 -- check:  fail | query: select c.usage_date, c.workload_id, c.unit, c.units, u.units as counted_units
 --     from (select usage_date, workload_id, unit, sum(units) as units from int_work_unit_chips where usage_date >= cast($start_at as date) and usage_date < cast($end_at as date) group by all) as c
@@ -131,14 +132,46 @@ divided as (
         units * until_ns // every_ns - units * (until_ns - held_ns) // every_ns as units,
         case when is_held then 'held_time' else 'none' end as division,
     from shares
+),
+
+counted as (
+    select
+        cast(h.usage_hour_at as date) as usage_date,
+        h.workload_id,
+        h.chip,
+        w.unit,
+        sum(h.held_ns) as held_ns,
+    from held as h
+    join (
+        select distinct
+            usage_hour_at,
+            workload_id,
+            unit,
+        from placed
+    ) as w using (usage_hour_at, workload_id)
+    group by cast(h.usage_hour_at as date), h.workload_id, h.chip, w.unit
+),
+
+days as (
+    select
+        cast(usage_hour_at as date) as usage_date,
+        workload_id,
+        chip,
+        unit,
+        sum(units) as units,
+        string_agg(distinct division, ',' order by division) as division,
+    from divided
+    group by cast(usage_hour_at as date), workload_id, chip, unit
 )
 
 select
-    cast(usage_hour_at as date) as usage_date,
-    workload_id,
-    chip,
-    unit,
-    cast(sum(units) as bigint) as units,
-    string_agg(distinct division, ',' order by division) as division,
-from divided
-group by cast(usage_hour_at as date), workload_id, chip, unit
+    d.usage_date,
+    d.workload_id,
+    d.chip,
+    d.unit,
+    cast(d.units as bigint) as units,
+    d.division,
+    cast(coalesce(cast(c.held_ns as double), 0) / cast(h.held_ns as double) as decimal(9, 6)) as counted_ratio,
+from days as d
+left join day_held as h using (usage_date, workload_id, chip)
+left join counted as c using (usage_date, workload_id, chip, unit)

@@ -5,10 +5,11 @@
 -- column: first_date | first UTC day with money or work
 -- column: last_date | last such day
 -- column: units | how many were counted in all
+-- column: uncosted_units | the part of them on days without money allocated (no telemetry, no bill): they share in no cost
 -- column: effective_cost_usd | USD of every day, of those too on which an attempt failed before it counted anything
 -- column: uncounted_cost_usd | the part of it on days without work counted: mostly attempts that failed or were waiting
 -- column: device_hours | device-hours held
--- column: cost_per_unit_usd | effective cost per unit; NULL with a reason
+-- column: cost_per_unit_usd | effective cost per unit that shares in it; NULL with a reason
 -- column: cost_per_million_units_usd | the same per million
 -- column: cost_status | billed, or estimated where a part of the money is; NULL without money
 -- column: reason_if_null | why there is no unit cost, '' where there is one
@@ -75,13 +76,14 @@ lives as (
         min(usage_date) as first_date,
         max(usage_date) as last_date,
         coalesce(sum(units), 0) as units,
+        coalesce(sum(units) filter (where effective_cost_usd is null), 0) as uncosted_units,
         sum(effective_cost_usd) as effective_cost_usd,
         coalesce(sum(effective_cost_usd) filter (where coalesce(units, 0) = 0), 0) as uncounted_cost_usd,
         sum(device_hours) as device_hours,
         bool_or(is_estimated) as is_estimated,
         case
             when sum(effective_cost_usd) is null then 'no cost allocated'
-            when coalesce(sum(units), 0) = 0 then 'zero units'
+            when coalesce(sum(units) filter (where effective_cost_usd is not null), 0) = 0 then 'zero units'
             else ''
         end as reason_if_null,
     from days
@@ -92,7 +94,7 @@ priced as (
     select
         *,
         cast(effective_cost_usd * 10000000000 as hugeint) as cost_units,
-        case when reason_if_null = '' then cast(units as hugeint) end as divisor,
+        case when reason_if_null = '' then cast(units - uncosted_units as hugeint) end as divisor,
     from lives
 )
 
@@ -102,6 +104,7 @@ select
     first_date,
     last_date,
     cast(units as bigint) as units,
+    cast(uncosted_units as bigint) as uncosted_units,
     cast(effective_cost_usd as decimal(38, 10)) as effective_cost_usd,
     cast(uncounted_cost_usd as decimal(38, 10)) as uncounted_cost_usd,
     cast(device_hours as decimal(24, 6)) as device_hours,

@@ -13,6 +13,7 @@
 -- column: cost_per_unit_usd | the same per unit, as one asks of steps, runs and epochs
 -- column: cost_status | billed, or estimated where a part of the money is
 -- column: division | how the work came to its chip: instance, held_time (by device time, where the work is not told by instance), none
+-- column: counted_ratio | part of the held device time in hours in which this work was counted: the cost is that of the whole day, so below 1 either nothing was done in the other hours, or nobody counted
 -- column: reason_if_null | why there is no unit cost, '' where there is one
 -- check:  fail | (cost_per_million_units_usd is null) = (reason_if_null <> '') | a missing unit cost says why
 -- check:  fail | cost_per_million_units_usd is null or (units > 0 and cost_per_million_units_usd >= 0) | nothing is divided by zero units
@@ -65,6 +66,7 @@ beside as (
         c.device_hours,
         c.cost_status,
         coalesce(w.division, 'none') as division,
+        w.counted_ratio,
         case
             when c.effective_cost_usd is null and a.chip = 'other' then 'no accelerator held'
             when c.effective_cost_usd is null then 'no cost allocated: the bill does not cover this day yet'
@@ -107,5 +109,6 @@ select
         as cost_per_unit_usd,
     cost_status,
     division,
+    counted_ratio,
     reason_if_null,
 from priced
