@@ -99,7 +99,11 @@ def find_workload(home: Path, name: str) -> str:
     if found:
         raise UsageError(f"{name!r} is the name of {len(found)} workloads; write one of {', '.join(found)}")
     near = get_close_matches(name, [*known, *(each.split("/", 3)[-1] for each in known)], n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "it held no accelerator in the last 30 days"
+    hint = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else "it held no accelerator in the last 30 days, nor was it measured on two types"
+    )
     raise UsageError(
         f"nothing is known of a workload {name!r}; {hint} (chipledger benchmark list shows what was measured)"
     )
