@@ -11,7 +11,17 @@ from typing import Annotated
 
 import typer
 
-from pipeline import cli_explain, cli_pass, cli_periods, cli_read, cli_up, cli_workloads, cli_world
+from pipeline import (
+    cli_benchmarks,
+    cli_compare,
+    cli_explain,
+    cli_pass,
+    cli_periods,
+    cli_read,
+    cli_up,
+    cli_workloads,
+    cli_world,
+)
 from pipeline.cli_output import progress, say, show, trouble_around, warn
 from pipeline.errors import ChipledgerError
 
@@ -169,6 +179,8 @@ app.command(epilog='Example: chipledger close 2026-10 --why "invoice paid"')(cli
 app.command(epilog='Example: chipledger reopen 2026-10 --why "refund of 12 November"')(cli_periods.reopen)
 app.command(epilog="Example: chipledger verify 2026-10")(cli_periods.verify)
 app.command(epilog="Example: chipledger up --port 8080")(cli_up.up)
+app.command(epilog="Example: chipledger compare ranker --basis capacity_block")(cli_compare.compare)
+app.add_typer(cli_benchmarks.app, name="benchmark")
 app.add_typer(cli_workloads.app, name="workloads")
 app.add_typer(cli_world.app, name="world")
 

@@ -61,7 +61,12 @@ def _write_sample(values: Settings, fleet: Sample) -> None:
         return
     shutil.rmtree(fleet.unfinished, ignore_errors=True)
     options = {"seed": sample.SEED, "days": sample.DAYS, "telemetry_days": sample.TELEMETRY_DAYS, "size": sample.SIZE}
-    _timed("sample fleet", lambda: short(generate(fleet.unfinished, **options).rename(fleet.folder)))
+
+    def simulate() -> str:
+        generate(fleet.unfinished, **options)
+        return short(fleet.bring())
+
+    _timed("sample fleet", simulate)
 
 
 def _through_steps(values: Settings) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TOP_WORKLOADS = 8
 SHOWN_FINDINGS = 10
+SHOWN_COMPARISONS = 3
 
 SPEND = """
 select min(usage_hour_at)::date as first_day, max(usage_hour_at)::date as last_day,
@@ -46,6 +47,13 @@ FINDINGS = f"""
 select rule, subject, severity, status, opened_at, closed_at, impact_usd, impact_usd_per_hour from mart_anomalies
 order by status desc, impact_usd desc, finding_id limit {SHOWN_FINDINGS}
 """
+COMPARISONS = f"""
+select workload_id, instance_type_from, instance_type_to, verdict, price_basis, evidence_grade, cost_ratio_low,
+    cost_ratio_high
+from mart_chip_comparison
+where cost_usd_per_month is not null and cost_ratio_mid is not null and price_basis = 'on_demand_or_block'
+order by saving_usd_per_month_high desc, workload_id, instance_type_to limit {SHOWN_COMPARISONS}
+"""
 RECONCILIATION = """
 select count(*) as row_count, coalesce(max(abs(difference_usd)), 0) as largest_usd from mart_reconciliation_daily
 """
@@ -56,6 +64,7 @@ def show_summary(settings: Settings) -> None:
     root = settings.place.root
     _show_spend(root)
     _show_workloads(root)
+    _show_comparisons(root)
     _show_findings(root)
     _show_places(settings)
 
@@ -134,6 +143,18 @@ def _show_workloads(root: Path) -> None:
         for row in rows
     ]
     show_aligned(columns, shown)
+
+
+def _show_comparisons(root: Path) -> None:
+    rows = _ask(root, COMPARISONS)
+    if rows:
+        say("\nOther chips, by the figures that were brought; chipledger compare WORKLOAD says what they rest on")
+    for row in rows:
+        low, high = (f"{row[f'cost_ratio_{end}']:.2f}" for end in ("low", "high"))
+        say(
+            f"  {row['workload_id']}  {row['instance_type_from']} → {row['instance_type_to']}: {row['verdict']}, "
+            f"{low} to {high} times the cost  [{row['price_basis']}, {row['evidence_grade']}]"
+        )
 
 
 def _show_findings(root: Path) -> None:

@@ -16,6 +16,23 @@ SEED, DAYS, TELEMETRY_DAYS, SIZE = 5, 35, 3, "S"
 # three days after the last usage: its bill is final by then, so that the newest days count as complete
 CLOCK = datetime(2026, 11, 18, tzinfo=UTC)
 
+# what its people would bring: two runs on each of two chips, and the steps of three days; simulated like the fleet
+BROUGHT = {
+    "benchmarks/llama-pretrain-7b.csv": """
+workload,instance_type,unit,throughput_per_second,software,run,measured_date
+llama-pretrain-7b,p5.48xlarge,trained_tokens,92400,NeMo 25.07,1,2026-11-05
+llama-pretrain-7b,p5.48xlarge,trained_tokens,91200,NeMo 25.07,2,2026-11-05
+llama-pretrain-7b,trn2.48xlarge,trained_tokens,70300,NxD Training 1.5,1,2026-11-09
+llama-pretrain-7b,trn2.48xlarge,trained_tokens,73100,NxD Training 1.5,2,2026-11-09
+""",
+    "work_units/llama-pretrain-7b.csv": """
+start_at,end_at,cluster,namespace,pod,unit,units
+2026-11-12T00:00:00Z,2026-11-13T00:00:00Z,aspen-train,training,llama-pretrain-7b-0,steps,1893
+2026-11-13T00:00:00Z,2026-11-14T00:00:00Z,aspen-train,training,llama-pretrain-7b-0,steps,1877
+2026-11-14T00:00:00Z,2026-11-15T00:00:00Z,aspen-train,training,llama-pretrain-7b-0,steps,1642
+""",
+}
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -37,6 +54,14 @@ class Sample:
     def is_there(self) -> bool:
         """It was written completely."""
         return self.landing.is_dir()
+
+    def bring(self) -> Path:
+        """Put what people would bring beside the simulated files, and give the fleet its name; its folder."""
+        for name, text in BROUGHT.items():
+            path = self.unfinished / "landing" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.lstrip(), "utf-8")
+        return self.unfinished.rename(self.folder)
 
     def settings(self, settings: Settings) -> Settings:
         """`settings` turned to the sample: its files alone, its attribution rules, its clock unless one is fixed."""

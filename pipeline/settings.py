@@ -35,6 +35,7 @@ CONFIG_FILE = "chipledger.toml"
 PREFIX = "CHIPLEDGER_"
 MEMORY_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B|%)", re.IGNORECASE)  # what DuckDB takes
 WHOLE_PERCENT = 100
+MOST_USD = 10**12
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+")
 SECRET_WORDS = ("token", "secret", "password", "database_url")
 # names that are no settings: read here, by the command line's tests, and by docker-compose.yml
@@ -93,6 +94,19 @@ class Settings(BaseSettings):
         le=366,
         description="days after its end that a billing period closes by itself, once its bill is final; unset = never",
     )
+    migration_cost_usd: Decimal = Field(
+        Decimal(0), ge=0, le=MOST_USD, description="what moving a workload to another chip costs"
+    )
+    migration_costs_usd: dict[str, Decimal] = Field(
+        {},
+        description="the same for single workloads, by workload id or name: a TOML table, or JSON in the environment",
+    )
+    payback_horizon_months: int = Field(
+        12, ge=1, le=120, description="months within which a move to another chip must have paid for itself"
+    )
+    resembles: dict[str, str] = Field(
+        {}, description="published benchmark that speaks for a workload without figures of its own, by workload"
+    )
     slack_channel: str = Field("", description="channel for alerts")
     slack_base_url: str = Field("https://slack.com/api/", description="Slack Web API")
     slack_token: SecretStr = Field(
@@ -128,6 +142,14 @@ class Settings(BaseSettings):
     def _role_arns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if strange := [role for role in value if not ROLE_ARN.fullmatch(role)]:
             raise ValueError(f"{strange[0]!r} is no role; write arn:aws:iam::<account>:role/<name>")
+        return value
+
+    @field_validator("migration_costs_usd")
+    @classmethod
+    def _amounts(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        for workload, cost in value.items():
+            if not (workload and cost.is_finite() and 0 <= cost <= MOST_USD):
+                raise ValueError(f"{workload!r} = {cost}: a workload and the USD that its move costs")
         return value
 
     @field_validator("now")
@@ -180,7 +202,7 @@ class Settings(BaseSettings):
             texts["prometheus"] = json.dumps([endpoint.model_dump() for endpoint in self.prometheus])
         for name, value in values.items():
             if value is not None and name not in texts:
-                texts[name] = ",".join(value) if isinstance(value, tuple) else _as_text(value)
+                texts[name] = _as_text(value)
         return {f"CHIPLEDGER_{name.upper()}": text for name, text in texts.items()}
 
     def clock(self) -> datetime:
@@ -189,6 +211,10 @@ class Settings(BaseSettings):
 
 
 def _as_text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, dict):
+        return json.dumps({key: str(part) for key, part in value.items()})
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 

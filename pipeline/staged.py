@@ -27,6 +27,7 @@ EVENT_COLUMNS: dict[str, tuple[str, str]] = {
     "raw_prices": ("observed_at", "observed_at"),
     "raw_spot_prices": ("observed_at", "observed_at"),
     "raw_work_units": ("start_at", "end_at"),
+    "raw_benchmarks": ("observed_at", "observed_at"),
     "raw_pods": ("observed_at", "observed_at"),
     "raw_capacity_reservations": ("observed_at", "observed_at"),
     "raw_cur_lines": ("usage_start_at", "usage_end_at"),
@@ -36,6 +37,8 @@ EVENT_COLUMNS: dict[str, tuple[str, str]] = {
     "raw_cost_explorer_resources": ("usage_date", "end_date"),
 }
 SAMPLE_COLUMNS = ("sample_at", "sample_at")
+# facts about no time of the fleet: when they were told moves neither how far its data reaches nor what is built
+TIMELESS = frozenset({"raw_benchmarks"})
 HALF_OPEN = frozenset(
     {"raw_cur_lines", "raw_cur_splits", "raw_focus_lines", "raw_cost_explorer_groups", "raw_cost_explorer_resources"}
     | {"raw_work_units"}
@@ -95,8 +98,8 @@ class Staged:
 
     @property
     def span(self) -> Window | None:
-        """Time of all its events, None without rows."""
-        spans = self.spans.values()
+        """Time of all its events, None without any."""
+        spans = [span for table, span in self.spans.items() if table not in TIMELESS]
         return Window(min(s.start_at for s in spans), max(s.end_at for s in spans)) if spans else None
 
     def add(self, table: str, rows: pa.RecordBatch) -> None:

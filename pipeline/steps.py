@@ -18,6 +18,7 @@ import duckdb
 from pipeline import attribution, checks, periods
 from pipeline import build as builder
 from pipeline import publish as publisher
+from pipeline.comparison_settings import load_move_settings, move_settings
 from pipeline.errors import CheckFailed, UsageError
 from pipeline.home import refuse_strangers, split_by_kind
 from pipeline.landing import LandingResult
@@ -224,6 +225,7 @@ def build(settings: Settings, now: datetime, on_model: OnModel | None = None) ->
     with warehouse(settings) as conn:
         builder.load_rules(conn, rules)
         builder.load_allocation(conn, allocation)
+        load_move_settings(conn, move_settings(settings))
         result = builder.build(conn, models, as_of=now, on_progress=on_model)
     return Built(len(result.rebuilt), len(models))
 

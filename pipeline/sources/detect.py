@@ -20,13 +20,15 @@ CUR_MARKS = ("line_item_", "bill_", "identity_line_item")
 KNOWN_FORMATS = (
     "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, CloudWatch metric streams, Container "
     "Insights log events, EC2 instance, capacity reservation and Kubernetes pod listings, Cost Explorer pages, CUR 2.0 "
-    "exports with Manifest, FOCUS bills, mapped GPU dumps, EC2 price lists, spot price histories, work units"
+    "exports with Manifest, FOCUS bills, mapped GPU dumps, EC2 price lists, spot price histories, work units, "
+    "benchmarks"
 )
 EC2_KEYS = {"InstanceType", "LaunchTime", "Placement", "PrivateDnsName", "State"}
 LAKE = "lake"
 DETECTABLE = (
     *("neuron_monitor", "neuron_prometheus", "dcgm", "metric_stream", "emf", LAKE),
     *("inventory", "pods", "reservations", "cost_explorer", "cur", "focus", "price_list", "spot_prices", "work_units"),
+    "benchmarks",
 )
 STREAM_MARKS = (b"aws.exporter.arn", b"amazonaws.com/")
 
@@ -158,6 +160,8 @@ def _table(obj: SourceObject, text: str, lake: LakeMapping | None) -> str:
         return "price_list"
     if {"unit", "units"} <= set(columns):
         return "work_units"
+    if {"instance_type", "throughput_per_second"} <= set(columns):
+        return "benchmarks"
     if "\n" not in text and len(text) > HEAD_BYTES // 2:
         raise _unknown(obj, f"a first line of more than {len(text) - 1:,} characters, starting with {text[:20]!r}")
     if len(columns) > 1:

@@ -1,4 +1,4 @@
-"""Work units from CSV files: tokens, steps and requests that a workload did in a stretch of time.
+"""Work units from CSV files: tokens, requests, steps, runs and the like that a workload did in a stretch of time.
 
 start_at,end_at,namespace,pod,unit,units
 2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,search,ranker-7d9f8b6c5d-x2k4z,output_tokens,1200000
@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline.errors import RefusedDelivery
 from pipeline.sources.base import (
     IngestOptions,
     ParsedDelivery,
@@ -26,17 +24,18 @@ from pipeline.sources.base import (
     describe,
     observation_time,
 )
-from pipeline.sources.csv_lines import csv_lines
+from pipeline.sources.csv_tables import Columns, csv_rows
 from pipeline.sources.inventory import utc_time
 from pipeline.windows import ALL_TIME
 
 SOURCE = "work_units"
 TABLE = "raw_work_units"
-UNITS = ("prompt_tokens", "output_tokens", "steps", "requests")
+UNITS = ("prompt_tokens", "output_tokens", "requests", "steps", "checkpoints", "epochs", "runs")
 IDENTITY = ("pod", "hpc_job", "runtime_tag")
 FACTS = ("cluster", "namespace", "pod", "container", "hpc_job", "runtime_tag", "instance_id")
-NEEDED = ("start_at", "unit", "units")
-COLUMNS = ("start_at", "end_at", *FACTS, "unit", "units")
+FILE = Columns(
+    "work units", known=("start_at", "end_at", *FACTS, "unit", "units"), needed=("start_at", "unit", "units")
+)
 MOMENT = timedelta(microseconds=1)
 MAX_SPAN = timedelta(days=31)
 MAX_UNITS = 10**15
@@ -63,39 +62,21 @@ def _batches(obj: SourceObject, rejects: list[Reject]) -> Iterator[tuple[str, pa
 
 
 def _rows(obj: SourceObject, rejects: list[Reject]) -> Iterator[dict[str, Any]]:
-    lines = csv_lines(obj, lambda reject: add_reject(rejects, reject, obj.name))
-    names = _header(next(lines, (0, []))[1], obj.name)
+    def reject(one: Reject) -> None:
+        add_reject(rejects, one, obj.name)
+
     seen: set[tuple[Any, ...]] = set()
-    for number, fields in lines:
+    for number, line in csv_rows(obj, FILE, reject):
         try:
-            row = _row(number, _line(names, fields))
+            row = _row(number, line)
             key = tuple(row[name] for name in ("start_at", "end_at", *FACTS, "unit"))
             if key in seen:
                 raise ValueError("the same workload, unit and time again")
         except ValueError as error:
-            add_reject(rejects, Reject.of(number, str(error), ",".join(fields)), obj.name)
+            reject(Reject.of(number, str(error), ",".join(line.values())))
             continue
         seen.add(key)
         yield row
-
-
-def _header(fields: list[str], name: str) -> list[str]:
-    names = [field.strip().lower() for field in fields]
-    for unknown in [each for each in names if each not in COLUMNS]:
-        near = get_close_matches(unknown, COLUMNS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise RefusedDelivery(name, f"unknown column {unknown!r}", f"{hint}known are {', '.join(COLUMNS)}")
-    if missing := [each for each in NEEDED if each not in names]:
-        raise RefusedDelivery(name, f"work units without the column {missing[0]}", f"add it to {', '.join(names)}")
-    if len(set(names)) < len(names):
-        raise RefusedDelivery(name, "a column stands twice", "name each once")
-    return names
-
-
-def _line(names: list[str], fields: list[str]) -> dict[str, str]:
-    if len(fields) != len(names):
-        raise ValueError(f"{len(fields)} fields where the header has {len(names)}")
-    return {name: field.strip() for name, field in zip(names, fields, strict=True)}
 
 
 def _row(number: int, line: Mapping[str, str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 -- int_prices: what an instance-hour costs, by type, region and price basis, and from when until when.
 -- grain:  instance_type, region, availability_zone, price_basis, valid_from_at
--- column: instance_type | EC2 instance type
--- column: region | AWS region
+-- column: instance_type | EC2 instance type, or TPU slice
+-- column: region | region, '' where the source of a Capacity Block rate names none
 -- column: availability_zone | availability zone of a spot price, '' for the whole region
 -- column: price_basis | on_demand, spot, capacity_block or reserved_<1y|3y>_<no|partial|all>_upfront, with _convertible
 -- column: valid_from_at | from when the price holds
@@ -36,28 +36,46 @@ with listed as (
     from stg_spot_prices
 ),
 
-seeded as (
+dated as (
     select
         s.instance_type,
         s.price_region as region,
-        '' as availability_zone,
         'on_demand' as price_basis,
         cast(s.price_date as timestamptz) as valid_from_at,
         cast(s.on_demand_usd_per_hour as decimal(38, 10)) as usd_per_hour,
-        'seed' as price_source,
-        cast(s.price_date as timestamptz) as observed_at,
     from seed_instance_types as s
+    where s.on_demand_usd_per_hour is not null and s.price_date is not null
+    union all
+    select
+        h.instance_type,
+        h.region,
+        h.price_basis,
+        cast(h.valid_from_date as timestamptz) as valid_from_at,
+        cast(coalesce(h.usd_per_hour, h.usd_per_device_hour * t.device_count) as decimal(38, 10)) as usd_per_hour,
+    from seed_price_history as h
+    left join seed_comparison_types as t using (instance_type)
+),
+
+seeded as (
+    select
+        s.instance_type,
+        s.region,
+        '' as availability_zone,
+        s.price_basis,
+        s.valid_from_at,
+        s.usd_per_hour,
+        'seed' as price_source,
+        s.valid_from_at as observed_at,
+    from dated as s
     where
-        s.on_demand_usd_per_hour is not null
-        and s.price_date is not null
         -- a price list knows better from its first price on
-        and not exists (
+        not exists (
             select 1 from stg_prices as p
             where
                 p.instance_type = s.instance_type
-                and p.region = s.price_region
-                and p.price_basis = 'on_demand'
-                and p.valid_from_at <= cast(s.price_date as timestamptz)
+                and p.region = s.region
+                and p.price_basis = s.price_basis
+                and p.valid_from_at <= s.valid_from_at
         )
 ),
 

@@ -3,7 +3,7 @@
 -- column: usage_hour_at | UTC hour
 -- column: instance_id | EC2 instance: as told, else where the owner holds an accelerator in that hour, else ''
 -- column: owner_id | owner: kind and its parts, separated by the unit separator
--- column: unit | prompt_tokens, output_tokens, steps or requests
+-- column: unit | prompt_tokens, output_tokens, requests, steps, checkpoints, epochs or runs
 -- column: units | how many; a stretch over several hours is spread over them by time, in whole units
 -- check:  fail | units >= 0 | work is not undone
 -- window: usage_hour_at

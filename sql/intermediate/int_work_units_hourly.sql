@@ -2,7 +2,7 @@
 -- grain:  usage_hour_at, workload_id, unit
 -- column: usage_hour_at | UTC hour
 -- column: workload_id | cluster/namespace/kind/name, attributed as holdings are
--- column: unit | prompt_tokens, output_tokens, steps or requests
+-- column: unit | prompt_tokens, output_tokens, requests, steps, checkpoints, epochs or runs
 -- column: units | how many
 -- check:  fail | units >= 0 | work is not undone
 -- check:  fail | query: select unit, told.units as told_units, counted.units as counted_units

@@ -11,7 +11,7 @@
 -- column: hpc_job | Slurm job, '' where not told
 -- column: runtime_tag | Neuron runtime tag, '' where not told
 -- column: instance_id | EC2 instance, '' where not told
--- column: unit | prompt_tokens, output_tokens, steps or requests
+-- column: unit | prompt_tokens, output_tokens, requests, steps, checkpoints, epochs or runs
 -- column: units | how many
 -- check:  fail | units >= 0 | work is not undone
 -- check:  fail | end_at > start_at | work takes time

@@ -6,7 +6,7 @@
 -- column: owner_key | the owner without container and cluster
 -- column: cluster | cluster, '' where not told
 -- column: instance_id | EC2 instance, '' where not told
--- column: unit | prompt_tokens, output_tokens, steps or requests
+-- column: unit | prompt_tokens, output_tokens, requests, steps, checkpoints, epochs or runs
 -- column: units | how many
 -- check:  fail | units >= 0 | work is not undone
 -- check:  fail | query: select r.delivery_id, r.line_number from raw_work_units as r

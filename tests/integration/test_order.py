@@ -13,7 +13,7 @@ import pytest
 from tests.integration.conftest import WriteWorld
 from tests.support import ledgers
 from tests.support.ledgers import CLOCK, Ledger
-from tests.support.worlds import WorldFiles, trimmed, units
+from tests.support.worlds import WorldFiles, bring_work, trimmed, units
 
 Unit = list[Path]
 Batches = list[list[Unit]]
@@ -112,7 +112,9 @@ class TestOneDay:
         self, world_of: WriteWorld, no_settings: None, tmp_path_factory: pytest.TempPathFactory
     ) -> Deliveries:
         whole = world_of(seed=3, days=1)
-        return Deliveries(trimmed(whole, tmp_path_factory.mktemp("order") / "world"))
+        small = trimmed(whole, tmp_path_factory.mktemp("order") / "world")
+        bring_work(whole, small.folder)
+        return Deliveries(small)
 
     @pytest.fixture(scope="class")
     def expected(self, deliveries: Deliveries, tmp_path_factory: pytest.TempPathFactory) -> Expected:

@@ -1,4 +1,4 @@
-"""Figures that AWS published, recomputed: what largest remainder makes of a split whose rounded parts lose a cent."""
+"""Figures that others published, recomputed: a split whose rounded parts lose a cent, and costs per million units."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.models import bind
 from pipeline.windows import ALL_TIME
@@ -151,3 +153,91 @@ def test_the_idle_part_of_a_namespace_is_the_same_filtered_before_or_after(bench
     rows, _ = bench.run(case.parent.name, case)
     ours = [Decimal(str(row[6])) for row in rows if "/namespace2/" in str(row[5])]
     assert sum(ours) == Decimal(told["__idle__"])
+
+
+def unit_cost_checks(shared_data: Path) -> dict[str, Any]:
+    """The published unit costs of the golden cases."""
+    cases: dict[str, Any] = json.loads((shared_data / "cost" / "golden_cases.json").read_text("utf-8"))
+    checks: dict[str, Any] = cases["unit_cost_checks"]
+    return checks
+
+
+def unit_cost_rows(bench: Bench, days: list[tuple[str, Decimal, int | None]]) -> dict[str, tuple[Decimal | None, str]]:
+    """(Cost per million units, reason) of each workload, by mart_unit_cost_daily, for its cost and units of a day."""
+    conn = bench.conn
+    day = "date '2026-11-01' as usage_date, unnest($names) as workload_id"
+    told = [(name, units) for name, _, units in days if units is not None]
+    bounds = {"start_at": ALL_TIME.start_at, "end_at": ALL_TIME.end_at, "as_of": ALL_TIME.start_at}
+    conn.begin()
+    try:
+        conn.execute(
+            f"insert into mart_workload_cost_daily by name select {day}, 'X' as chip, 'billed' as cost_status, "
+            "unnest(cast($costs as decimal(38, 10)[])) as effective_cost_usd",
+            {"names": [name for name, _, _ in days], "costs": [str(cost) for _, cost, _ in days]},
+        )
+        conn.execute(
+            "insert into int_workload_units by name select unnest($names) as workload_id, 'output_tokens' as unit, "
+            "timestamptz '2026-10-01 00:00:00+00' as valid_from_at",
+            {"names": [name for name, _, _ in days]},
+        )
+        conn.execute(
+            f"insert into int_work_unit_chips by name select {day}, 'X' as chip, 'output_tokens' as unit, "
+            "unnest(cast($units as bigint[])) as units, 'instance' as division",
+            {"names": [name for name, _ in told], "units": [units for _, units in told]},
+        )
+        sql = bind(bench.models["mart_unit_cost_daily"], seeds_dir=Path(), **bounds)
+        columns = "workload_id, cost_per_million_units_usd, reason_if_null"
+        found = conn.execute(f"select {columns} from (\n{sql}\n)").fetchall()
+    finally:
+        conn.rollback()
+    return {name: (cost, reason) for name, cost, reason in found}
+
+
+def unit_costs(bench: Bench, rows: list[tuple[str, Decimal, Decimal]]) -> dict[str, Decimal]:
+    """USD per million units of an hour at each throughput (per second) and price (USD)."""
+    days = [(name, price, int(throughput * 3600)) for name, throughput, price in rows]
+    return {name: cost for name, (cost, _) in unit_cost_rows(bench, days).items() if cost is not None}
+
+
+def neuron_throughputs(shared_data: Path) -> dict[str, Decimal]:
+    """Inferences per second by model, as AWS measured them; its pages, and the golden cases, show two decimals."""
+    table = shared_data / "cost" / "neuron_benchmarks" / "trn1__throughput_data_encoder.csv"
+    with table.open(encoding="utf-8", newline="") as lines:
+        return {row["Model"]: Decimal(row["Throughput (inference/sec)"]) for row in csv.DictReader(lines)}
+
+
+def test_the_unit_costs_that_aws_published_come_out_to_the_last_digit(bench: Bench, shared_data: Path) -> None:
+    rows = unit_cost_checks(shared_data)["neuron_cost_per_1M"]["rows"]
+    exact = neuron_throughputs(shared_data)
+    asked = [(row[0], exact[row[0].partition(" ")[0]], Decimal(row[2])) for row in rows]
+    costs = unit_costs(bench, asked)
+    for (name, throughput, _), row in zip(asked, rows, strict=True):
+        assert round(throughput, 2) == Decimal(row[1])
+        assert f"{costs[name]:.3f}" == row[3], row
+
+
+def test_the_unit_costs_of_the_public_log_come_out_to_the_last_digit(bench: Bench, shared_data: Path) -> None:
+    rows = unit_cost_checks(shared_data)["glm_trn2_vs_p5en_capacity_block"]["rows"]
+    costs = unit_costs(bench, [(row[3], Decimal(str(row[1])), Decimal(row[2])) for row in rows])
+    assert {published: f"{cost:.2f}" for published, cost in costs.items()} == {row[3]: row[3] for row in rows}
+
+
+def test_the_unit_costs_of_the_inconsistent_table_are_others_than_it_prints(bench: Bench, shared_data: Path) -> None:
+    rows = unit_cost_checks(shared_data)["inconsistent_published_table"]["rows"]
+    costs = unit_costs(bench, [(row[0], Decimal(row[1]), Decimal(row[2])) for row in rows])
+    for name, _, _, printed, recomputed in rows:
+        assert f"{costs[name]:.3f}" == f"{Decimal(recomputed.split()[1]):.3f}", name
+        assert costs[name] > 4 * Decimal(printed.split()[1]), name
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**22), st.none() | st.integers(0, 10**15)), min_size=1, max_size=20))
+def test_i20_a_unit_cost_is_exact_or_null_with_a_reason(bench: Bench, days: list[tuple[int, int | None]]) -> None:
+    """Cost in 1e-10 USD over units: half up at the tenth decimal; no units, or none counted, is NULL and says why."""
+    costs = [(cost * UNIT, units) for cost, units in days]
+    rows = unit_cost_rows(bench, [(f"{number:02}", cost, units) for number, (cost, units) in enumerate(costs)])
+    for number, (cost, units) in enumerate(days):
+        per_million, reason = rows[f"{number:02}"]
+        if units:
+            assert (per_million, reason) == (((cost * 2 * 10**6 + units) // (2 * units)) * UNIT, "")
+        else:
+            assert (per_million, reason) == (None, "zero units" if units == 0 else "no work counted on this day")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import duckdb
 
 from pipeline.world import WorldOptions, generate
 
@@ -54,6 +57,35 @@ def without(world: WorldFiles, folder: str, into: Path) -> WorldFiles:
     )
     (into / "truth").symlink_to(world.folder / "truth")
     return WorldFiles(into)
+
+
+def bring_work(world: WorldFiles, into: Path) -> None:
+    """Put beside the files in `into` what people would bring: work of the workloads of `world`, figures, a correction.
+
+    The files' times, which decide what is newer, are set.
+    """
+    days = duckdb.sql(f"select distinct usage_date, workload_id from {world.truth('workload_cost_daily')} order by all")
+    units = ["start_at,end_at,cluster,namespace,pod,unit,units"]
+    figures = ["workload,instance_type,unit,throughput_per_second,measured_date"]
+    for number, (day, workload_id) in enumerate(days.fetchall(), start=1):
+        cluster, namespace, _, name = workload_id.split("/", 3)
+        stretch = f"{day}T14:00:00Z,{day}T16:30:00Z"
+        units.append(f"{stretch},{cluster},{namespace.replace('-', '')},{name}-0,output_tokens,{number * 1_000_003}")
+        figures.append(f"{workload_id},p5.48xlarge,output_tokens,{number},{day}")
+    files = {
+        "work_units/day.csv": units,
+        "work_units/later.csv": [units[0], *(f"{line}7" for line in units[1:3])],
+        "benchmarks/first.csv": [*figures, *(line.replace("p5.", "trn2.") for line in figures[1:])],
+        "benchmarks/later.csv": [
+            figures[0],
+            *(line.replace(".48xlarge,output_tokens,", ".48xlarge,output_tokens,9") for line in figures[1:4]),
+        ],
+    }
+    for age, (name, lines) in enumerate(files.items()):
+        path = into / "landing" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        os.utime(path, (1_795_000_000 + age, 1_795_000_000 + age))
 
 
 def _link(source: str, target: str) -> None:
