@@ -39,6 +39,12 @@ def explain(
     slurm_job: Annotated[str, typer.Option(help="Slurm job.")] = "",
     runtime_tag: Annotated[str, typer.Option(help="Neuron runtime tag.")] = "",
     cluster: Annotated[str, typer.Option(help="Cluster.")] = "",
+    account: Annotated[str, typer.Option(help="Account id.")] = "",
+    service: Annotated[str, typer.Option(help="A line of the bill: its product code, as AmazonSageMaker.")] = "",
+    resource: Annotated[str, typer.Option(help="A line of the bill: its resource, mostly an ARN.")] = "",
+    usage_type: Annotated[str, typer.Option(help="A line of the bill: its usage type.")] = "",
+    bill_tag: Annotated[list[str] | None, typer.Option(help="Tag of the line key=value; repeat it.")] = None,
+    cost_category: Annotated[list[str] | None, typer.Option(help="Cost category key=value; repeat it.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say which rule of workloads.toml or which fallback names the workload, by the SQL that the build runs."""
@@ -47,17 +53,24 @@ def explain(
     from pipeline.explain import Facts
     from pipeline.explain import explain as ask
 
-    if not (pods or slurm_job or runtime_tag):
-        raise UsageError("nothing to explain: name a POD, or give --slurm-job or --runtime-tag")
+    line = {"service": service, "resource": resource, "usage_type": usage_type}
+    if not (pods or slurm_job or runtime_tag or any(line.values())):
+        raise UsageError(
+            "nothing to explain: name a POD, or give --slurm-job or --runtime-tag, or of a line of the bill --service, "
+            "--resource or --usage-type"
+        )
     if owner and not all(owner.partition("/")):
         raise UsageError(f"--owner {owner!r}: write Kind/name, as StatefulSet/llama")
     rules, models = attribution.read_rules(settings.load().workloads), steps.models_here()
     told = {"labels": _pairs(label, "--label"), "tags": _pairs(tag, "--tag")}
+    told |= {"bill_tags": _pairs(bill_tag, "--bill-tag")}
+    told |= {"cost_categories": _pairs(cost_category, "--cost-category")}
     answers = []
     for pod in pods or [""]:
         facts = Facts(
-            pod, namespace, container, owner, **told, hpc_job=slurm_job, runtime_tag=runtime_tag, cluster=cluster
-        )
+            *(pod, namespace, container, owner), **told, **line,
+            hpc_job=slurm_job, runtime_tag=runtime_tag, cluster=cluster, account=account,
+        )  # fmt: skip
         answers.append(ask(facts, rules, models))
     _show(answers, as_json=as_json)
 

@@ -23,7 +23,7 @@ class Line:
     """One line item over [start, end) epoch seconds. Money in units of 1e-10 USD, `amount` in its own usage unit.
 
     `list_cost` is None where no public price exists. `sp_effective` is set on covered usage; `commitment` and `used`
-    on the recurring fee of a Savings Plan.
+    on the recurring fee of a Savings Plan. `workload` is the workload that a line is whole, by truth; '' elsewhere.
     """
 
     start: int
@@ -44,6 +44,7 @@ class Line:
     used: int | None = None
     description: str = ""
     tags: tuple[tuple[str, str], ...] = ()
+    workload: str = ""
 
     @property
     def effective(self) -> int:

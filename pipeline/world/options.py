@@ -28,7 +28,7 @@ class WorldOptions:
     `days` of bill end at `END_AT`; telemetry covers the last `telemetry_days` of them (None: all). `interval_seconds`
     is the spacing of samples and must divide an hour, so that no sample straddles one; beyond 60 s GPUs are observed
     with gaps, for a scrape covers no more. `faults` are classes of file_faults: they spoil deliveries, never the truth.
-    `focus` adds exports of that FOCUS version.
+    `focus` adds exports of that FOCUS version, `managed` lines of SageMaker, HyperPod, Batch and Bedrock.
     """
 
     seed: int
@@ -38,6 +38,7 @@ class WorldOptions:
     interval_seconds: int = 60
     faults: tuple[str, ...] = ()
     focus: str = ""
+    managed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what could not be simulated truly."""

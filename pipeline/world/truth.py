@@ -63,10 +63,13 @@ def true_costs(fleet: Fleet, lines: Sequence[Line], usage: Usage) -> Truth:
         _add(truth.bill[(day, line.account_id, line.record_type)], line.effective, line.unblended)
         node = nodes.get(line.resource_id) if line.is_box else None
         if node is None:
-            spec = SPECS.get(line.instance_type)
+            spec = SPECS.get(line.instance_type.removeprefix("ml."))
             chip = spec.chip if spec else "other"
-            key = (day, other_class(line), line.instance_type, chip, line.account_id, line.region, "-")
+            cluster = line.workload.partition("/")[0] or "-"
+            key = (day, other_class(line), line.instance_type, chip, line.account_id, line.region, cluster)
             _add(truth.classes[key], line.effective, line.unblended)
+            if line.workload:
+                _add(truth.workloads[(day, line.workload, chip)], line.effective, line.unblended)
         else:
             _divide(truth, line, node, _weights(truth.boxes, usage, line, node))
     return truth
@@ -117,6 +120,8 @@ def _divide(truth: Truth, line: Line, node: Node, weights: dict[tuple[str, str],
 
 def other_class(line: Line) -> str:
     """The class of a line that bills no accelerator in use."""
+    if line.workload:
+        return WORKLOAD
     if line.record_type in _ADJUSTING:
         return ADJUSTMENT
     if line.record_type == SP_RECURRING or "UnusedBox" in line.usage_type:

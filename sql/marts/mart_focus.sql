@@ -123,7 +123,13 @@ workloads as (
                 'team', max(team)
             ) as varchar
         ) as workload_tags,
-    from int_owner_workloads
+    from (
+        select * exclude (instance_id, owner_id)
+        from int_owner_workloads
+        union all by name
+        select * exclude (cost_line_id)
+        from int_line_workloads
+    )
     where usage_hour_at >= cast($start_at as timestamptz) and usage_hour_at < cast($end_at as timestamptz)
     group by workload_id
 ),

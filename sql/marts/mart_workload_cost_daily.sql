@@ -6,17 +6,24 @@
 -- column: cost_status | billed: from a billing delivery; estimated: hours that no bill covers yet; a day may have both, which add up
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: billed_cost_usd | USD as invoiced
--- column: device_hours | device-hours held, a MIG instance by its slices
+-- column: device_hours | device-hours held, a MIG instance by its slices; NULL where no telemetry can see them
+-- column: is_seen | telemetry can see it: false for SageMaker, Bedrock and what else is known from the bill alone
 -- column: busy_device_hours | device-hours of execution; NULL where unknown
 -- column: allocated_unused_cost_usd | effective cost times the part of the held time that did not work; NULL where unknown
 -- column: utilization_ratio | busy over held, 0-1; NULL where unknown
 -- column: cost_per_busy_device_hour_usd | effective cost over busy device-hours, unknown time counted at the known ratio; NULL where nothing was busy or known
 -- check:  fail | effective_cost_usd >= 0 | a negative workload cost is a lost credit row
 -- check:  fail | utilization_ratio is null or utilization_ratio between 0 and 1 | a ratio is between 0 and 1
--- check:  warn | device_hours is not null | money without held hours: telemetry was withdrawn after the allocation
+-- check:  warn | device_hours is not null or not is_seen | money without held hours: telemetry was withdrawn after the allocation
 -- window: usage_date
 
-with costs as (
+with line_workloads as (
+    select cost_line_id
+    from int_line_workloads
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at
+),
+
+costs as (
     select
         usage_date,
         workload_id,
@@ -24,7 +31,9 @@ with costs as (
         cost_status,
         sum(effective_cost_usd) as effective_cost_usd,
         sum(billed_cost_usd) as billed_cost_usd,
+        bool_or(l.cost_line_id is null) as is_seen,
     from fct_cost_allocated_hourly
+    left join line_workloads as l using (cost_line_id)
     where
         cost_class = 'workload'
         and usage_date >= cast($start_at as date)
@@ -112,6 +121,7 @@ select
     cast(effective_cost_usd as decimal(38, 10)) as effective_cost_usd,
     cast(billed_cost_usd as decimal(38, 10)) as billed_cost_usd,
     device_hours,
+    is_seen,
     busy_device_hours,
     -- from the exact sums, not from the rounded figures beside them
     cast(effective_cost_usd * (1 - busy_ns / nullif(busy_held_ns, 0)) as decimal(38, 10)) as allocated_unused_cost_usd,

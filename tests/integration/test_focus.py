@@ -20,7 +20,7 @@ DAYS = 20  # over two months: one is invoiced, the other open
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
     folder = tmp_path_factory.mktemp("focus")
-    world = write_world(folder, seed=11, days=DAYS, telemetry_days=1)
+    world = write_world(folder, seed=11, days=DAYS, telemetry_days=1, managed=True)
     return published(folder / "home", world.landing)
 
 
