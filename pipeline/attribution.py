@@ -14,8 +14,8 @@ absent one matches anything, and the first rule that matches speaks:
 A key of a tag or label stands beside its value: `pod_label_key = "app"` with `pod_label_value = "^ranker$"`. The owner
 of a pod is `kind/name`, as `deployment/ranker`.
 
-A rule with `service`, `resource`, `usage_type`, `bill_tag_key` or `cost_category_key` speaks of lines of the bill that no
-telemetry sees (SageMaker, Bedrock, Batch, ECS); keys of the bill match in any case and with any signs between words. A
+A rule with `service`, `resource`, `usage_type`, `bill_tag_key` or `cost_category_key` speaks of lines of the bill that
+no telemetry sees (SageMaker, Bedrock, Batch, ECS); keys of the bill match in any case, with any signs between words. A
 rule with `account` alone, and neither `workload` nor `kind`, is inherited by what no other rule gives a team.
 """
 

@@ -53,8 +53,7 @@ def explain(
     from pipeline.explain import Facts
     from pipeline.explain import explain as ask
 
-    line = {"service": service, "resource": resource, "usage_type": usage_type}
-    if not (pods or slurm_job or runtime_tag or any(line.values())):
+    if not (pods or slurm_job or runtime_tag or service or resource or usage_type):
         raise UsageError(
             "nothing to explain: name a POD, or give --slurm-job or --runtime-tag, or of a line of the bill --service, "
             "--resource or --usage-type"
@@ -68,8 +67,8 @@ def explain(
     answers = []
     for pod in pods or [""]:
         facts = Facts(
-            *(pod, namespace, container, owner), **told, **line,
-            hpc_job=slurm_job, runtime_tag=runtime_tag, cluster=cluster, account=account,
+            pod=pod, namespace=namespace, container=container, owner=owner, hpc_job=slurm_job, runtime_tag=runtime_tag,
+            cluster=cluster, account=account, service=service, resource=resource, usage_type=usage_type, **told,
         )  # fmt: skip
         answers.append(ask(facts, rules, models))
     _show(answers, as_json=as_json)

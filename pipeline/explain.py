@@ -228,7 +228,8 @@ def _held(facts: Facts, name: str, key: str) -> Mapping[str, str]:
     if name in ("instance_tag_value", "pod_label_value"):
         return facts.tags if name == "instance_tag_value" else facts.labels
     told = facts.bill_tags if name == "bill_tag_value" else facts.cost_categories
-    return {key: value for own, value in told.items() if _folded(own) == _folded(key)}
+    alike = [value for own, value in told.items() if _folded(own) == _folded(key)]
+    return {key: alike[0]} if alike else {}
 
 
 def _folded(key: str) -> str:

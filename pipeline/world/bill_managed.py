@@ -1,4 +1,4 @@
-"""AI that the bill alone knows: SageMaker, HyperPod, AWS Batch on Fargate and Bedrock, each line with its true workload.
+"""AI that the bill alone knows: SageMaker, HyperPod, AWS Batch on Fargate, Bedrock; each line with its true workload.
 
 Prices are near list, us-east-1, 2026; what matters is that they are constant. Usage types and tags are spelled as AWS
 does: HyperPod is billed under AmazonSageMaker as `Cluster:ml.<type>`, training jobs carry the time behind their name.
@@ -16,8 +16,8 @@ from pipeline.world.options import END, SECONDS_PER_DAY, SECONDS_PER_HOUR, World
 from pipeline.world.plan import Account
 from pipeline.world.seeds import hexadecimal, stream
 
-ENDPOINT_TYPE, ENDPOINT_USD = "ml.g5.2xlarge", Decimal("1.515")
-TRAINING_TYPE, TRAINING_USD = "ml.p4d.24xlarge", Decimal("25.251")
+ENDPOINT_TYPE, ENDPOINT_USD = "ml.g6.12xlarge", Decimal("5.752")
+TRAINING_TYPE, TRAINING_USD = "ml.p5.48xlarge", Decimal("63.296")
 HYPERPOD_TYPE, HYPERPOD_USD = "ml.trn1.32xlarge", Decimal("24.725")
 FARGATE_USD_PER_VCPU_HOUR = Decimal("0.04048")
 TRAINING_HOURS = range(9, 13)  # of each day

@@ -9,6 +9,7 @@
 -- column: device_hours | device-hours held, a MIG instance by its slices; NULL where no telemetry can see them
 -- column: is_seen | telemetry can see it: false for SageMaker, Bedrock and what else is known from the bill alone
 -- column: busy_device_hours | device-hours of execution; NULL where unknown
+-- column: known_device_hours | the part of device_hours whose execution is known: utilization_ratio is busy over it
 -- column: allocated_unused_cost_usd | effective cost times the part of the held time that did not work; NULL where unknown
 -- column: utilization_ratio | busy over held, 0-1; NULL where unknown
 -- column: cost_per_busy_device_hour_usd | effective cost over busy device-hours, unknown time counted at the known ratio; NULL where nothing was busy or known
@@ -106,6 +107,7 @@ measured as (
         costs.*,
         cast(cast(usage.held_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as device_hours,
         cast(cast(usage.busy_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as busy_device_hours,
+        cast(cast(usage.busy_held_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as known_device_hours,
         usage.held_ns,
         usage.busy_ns,
         usage.busy_held_ns,
@@ -123,6 +125,7 @@ select
     device_hours,
     is_seen,
     busy_device_hours,
+    known_device_hours,
     -- from the exact sums, not from the rounded figures beside them
     cast(effective_cost_usd * (1 - busy_ns / nullif(busy_held_ns, 0)) as decimal(38, 10)) as allocated_unused_cost_usd,
     cast(busy_ns / nullif(busy_held_ns, 0) as decimal(9, 6)) as utilization_ratio,
