@@ -117,6 +117,8 @@ terms as (
     select
         *,
         case
+            -- what covers no later use is no purchase: its effective cost would have to be 0
+            when is_told_in_focus and charge_category = 'Purchase' and commitment_id is null and effective_cost_usd <> 0 then 'Usage'
             when is_told_in_focus then charge_category
             when is_use or (record_type = 'Fee' and not is_upfront_fee) then 'Usage'
             when is_upfront_fee or is_fee_and_rest then 'Purchase'
@@ -147,9 +149,9 @@ units as (
     select
         unit,
         case
-            when regexp_matches(unit, '^(?i:h(ou)?rs?)$') then 'Hours'
+            when regexp_matches(unit, '^(?i:h((ou)?rs?)?)$') then 'Hours'
             when regexp_matches(unit, '^[A-Za-z]+-Mo$') then unit || 'nths'
-            when regexp_matches(unit, '^[A-Za-z]+-(?i:h(ou)?rs?)$') then split_part(unit, '-', 1) || '-Hours'
+            when regexp_matches(unit, '^[A-Za-z]+-(?i:h((ou)?rs?)?)$') then split_part(unit, '-', 1) || '-Hours'
             when regexp_matches(unit, '^[0-9]*[A-Za-z][A-Za-z0-9]*( [A-Za-z][A-Za-z0-9]*)*$') then unit
             else 'Units'
         end as spelled,
@@ -190,11 +192,12 @@ select
     nullif(t.description, '') as charge_description,
     t.is_fee_and_rest,
     coalesce(s.service_name, nullif(t.product_name, ''), nullif(t.product_code, ''), 'Other') as service_name,
-    coalesce(nullif(t.service_category, ''), s.service_category, 'Other') as service_category,
+    -- one service has one category, whatever its single lines say
+    coalesce(s.service_category, nullif(t.service_category, ''), 'Other') as service_category,
     coalesce(
+        s.service_subcategory,
         nullif(t.service_subcategory, ''),
-        case when t.service_category is null or t.service_category = s.service_category then s.service_subcategory end,
-        'Other (' || coalesce(nullif(t.service_category, ''), s.service_category, 'Other') || ')'
+        'Other (' || coalesce(nullif(t.service_category, ''), 'Other') || ')'
     ) as service_subcategory,
     nullif(t.operation, '') as operation,
     nullif(t.usage_type, '') as usage_type,

@@ -165,12 +165,20 @@ sides as (
     select
         *,
         if(side = 'rest', 'Usage', charge_category) as category,
-        if(side = 'rest', 'Unused', commitment_discount_status) as status,
+        -- Cost Explorer tells of no commitment: what it leaves unused is a use of nothing
+        case
+            when commitment_discount_id is null then null
+            when side = 'rest' then 'Unused'
+            else commitment_discount_status
+        end as status,
         if(side = 'rest', 0, billed_cost_usd) as billed_usd,
         if(side = 'fee', 0, effective_cost_usd) as effective_usd,
         if(is_spread, part_quantity, try_cast(line_quantity as decimal(38, 15))) as whole_quantity,
-        if(is_spread, part_consumed, try_cast(coalesce(consumed_quantity, line_quantity) as decimal(38, 15)))
-            as whole_consumed,
+        case
+            when side = 'rest' then 0
+            when is_spread then part_consumed
+            else try_cast(coalesce(consumed_quantity, line_quantity) as decimal(38, 15))
+        end as whole_consumed,
         case
             when side = 'rest' or record_type = 'SavingsPlanNegation' then 0
             when side = 'fee' or charge_category not in ('Usage', 'Purchase') then billed_cost_usd
