@@ -120,8 +120,12 @@ def test_a_line_of_the_bill_is_named_by_its_arn_and_inherits_its_account(models:
     assert (told.workload_id, told.attribution_rule) == ("-/-/sagemaker-training/llama", "arn")
     assert (told.team, told.cost_center) == ("platform", "CC-1")
     assert outcomes(told) == {
-        "rule:1": "adds", "rule:2": "no", "rule:3": "no",
-        "tag": "no", "arn": "decides", "usage_type": "unasked",
+        "rule:1": "adds",
+        "rule:2": "no",
+        "rule:3": "no",
+        "tag": "no",
+        "arn": "decides",
+        "usage_type": "unasked",
     }
 
 
