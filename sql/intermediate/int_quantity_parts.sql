@@ -25,7 +25,8 @@ with terms as (
     where usage_hour_at >= cast($start_at as timestamptz) and usage_hour_at < cast($end_at as timestamptz)
 ),
 
--- where in its line a part begins and ends: its share of a quantity is what lies between, so that shares sum exactly
+-- where in its line a part begins and ends: its share of a quantity is what lies between, so that shares sum exactly;
+-- twelve decimals, for a day of thousands of instances in one line times its device-nanoseconds must fit a HUGEINT
 places as (
     select
         usage_hour_at,
@@ -68,18 +69,18 @@ select
     cast(
         cast(
             sign(line_quantity) * (
-                cast(abs(line_quantity) * 1000000000000000 as hugeint) * weight_to // line_weight
-                - cast(abs(line_quantity) * 1000000000000000 as hugeint) * (weight_to - weight) // line_weight
-            ) as decimal(22, 0)
-        ) * 0.000000000000001 as decimal(38, 15)
+                cast(abs(line_quantity) * 1000000000000 as hugeint) * weight_to // line_weight
+                - cast(abs(line_quantity) * 1000000000000 as hugeint) * (weight_to - weight) // line_weight
+            ) as decimal(25, 0)
+        ) * 0.000000000001 as decimal(38, 12)
     ) as pricing_quantity,
     cast(
         cast(
             sign(line_consumed) * (
-                cast(abs(line_consumed) * 1000000000000000 as hugeint) * weight_to // line_weight
-                - cast(abs(line_consumed) * 1000000000000000 as hugeint) * (weight_to - weight) // line_weight
-            ) as decimal(22, 0)
-        ) * 0.000000000000001 as decimal(38, 15)
+                cast(abs(line_consumed) * 1000000000000 as hugeint) * weight_to // line_weight
+                - cast(abs(line_consumed) * 1000000000000 as hugeint) * (weight_to - weight) // line_weight
+            ) as decimal(25, 0)
+        ) * 0.000000000001 as decimal(38, 12)
     ) as consumed_quantity,
     cast(
         cast(

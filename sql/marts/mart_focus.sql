@@ -173,11 +173,11 @@ sides as (
         end as status,
         if(side = 'rest', 0, billed_cost_usd) as billed_usd,
         if(side = 'fee', 0, effective_cost_usd) as effective_usd,
-        if(is_spread, part_quantity, try_cast(line_quantity as decimal(38, 15))) as whole_quantity,
+        if(is_spread, part_quantity, try_cast(line_quantity as decimal(38, 12))) as whole_quantity,
         case
             when side = 'rest' then 0
             when is_spread then part_consumed
-            else try_cast(coalesce(consumed_quantity, line_quantity) as decimal(38, 15))
+            else try_cast(coalesce(consumed_quantity, line_quantity) as decimal(38, 12))
         end as whole_consumed,
         case
             when side = 'rest' or record_type = 'SavingsPlanNegation' then 0
@@ -269,11 +269,11 @@ select
     commitment_discount_category as CommitmentDiscountCategory,
     commitment_discount_id as CommitmentDiscountId,
     coalesce(commitment_discount_name, commitment_discount_id) as CommitmentDiscountName,
-    cast(commitment_quantity as decimal(38, 15)) as CommitmentDiscountQuantity,
+    cast(commitment_quantity as decimal(38, 12)) as CommitmentDiscountQuantity,
     case when commitment_discount_id is not null and category = 'Usage' then status end as CommitmentDiscountStatus,
     commitment_discount_type as CommitmentDiscountType,
     case when commitment_quantity is not null then if(commitment_discount_category = 'Spend', 'USD', 'Hours') end as CommitmentDiscountUnit,
-    cast(case when is_consumed then whole_consumed end as decimal(38, 15)) as ConsumedQuantity,
+    cast(case when is_consumed then whole_consumed end as decimal(38, 12)) as ConsumedQuantity,
     case when is_consumed then consumed_unit end as ConsumedUnit,
     cast(contracted_usd as decimal(38, 10)) as ContractedCost,
     cast(contracted_price as decimal(38, 15)) as ContractedUnitPrice,
@@ -287,7 +287,7 @@ select
     cast(contracted_price as decimal(38, 15)) as PricingCurrencyContractedUnitPrice,
     cast(effective_usd as decimal(38, 10)) as PricingCurrencyEffectiveCost,
     cast(list_price as decimal(38, 15)) as PricingCurrencyListUnitPrice,
-    cast(quantity as decimal(38, 15)) as PricingQuantity,
+    cast(quantity as decimal(38, 12)) as PricingQuantity,
     case when quantity is not null then if(is_counted, pricing_unit, 'Units') end as PricingUnit,
     provider as ProviderName,
     coalesce(publisher, provider) as PublisherName,
