@@ -52,11 +52,11 @@ def explain(
     from pipeline.explain import Facts
 
     _require_subject(bool(pods or slurm_job or runtime_tag), bool(service or resource or usage_type), owner)
-    told = {"labels": _pairs(label, "--label"), "tags": _pairs(tag, "--tag")}
-    told |= {"bill_tags": _pairs(bill_tag, "--bill-tag"), "cost_categories": _pairs(cost_category, "--cost-category")}
     facts = Facts(
         namespace=namespace, container=container, owner=owner, hpc_job=slurm_job, runtime_tag=runtime_tag,
-        cluster=cluster, account=account, service=service, resource=resource, usage_type=usage_type, **told,
+        cluster=cluster, account=account, service=service, resource=resource, usage_type=usage_type,
+        labels=_pairs(label, "--label"), tags=_pairs(tag, "--tag"), bill_tags=_pairs(bill_tag, "--bill-tag"),
+        cost_categories=_pairs(cost_category, "--cost-category"),
     )  # fmt: skip
     _answer([replace(facts, pod=pod) for pod in pods or [""]], as_json=as_json)
 
