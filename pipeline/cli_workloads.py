@@ -64,9 +64,12 @@ def explain(
 def _require_subject(has_owner: bool, has_line: bool, owner: str) -> None:
     from pipeline.errors import UsageError
 
-    asks = "a POD, --slurm-job or --runtime-tag; or of a line of the bill --service, --resource or --usage-type"
+    asks = (
+        "name a POD, or give --slurm-job or --runtime-tag, or else of a line of the bill --service, --resource or "
+        "--usage-type"
+    )
     if has_owner == has_line:
-        raise UsageError(f"{'two things at once' if has_owner else 'nothing to explain'}: give {asks}")
+        raise UsageError(f"{'two things at once' if has_owner else 'nothing to explain'}: {asks}")
     if owner and not all(owner.partition("/")):
         raise UsageError(f"--owner {owner!r}: write Kind/name, as StatefulSet/llama")
 

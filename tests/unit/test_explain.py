@@ -147,3 +147,11 @@ def test_a_line_that_nothing_names_is_told_so(models: Models) -> None:
     told = explain(Facts(service="AmazonEC2", usage_type="BoxUsage:m7i.2xlarge"), BILL_RULES, models)
     assert (told.workload_id, told.attribution_rule) == ("", "")
     assert {step.outcome for step in told.steps} == {"no"}
+
+
+def test_a_pod_and_a_line_are_two_questions(home: Path) -> None:
+    runner = CliRunner()
+    both = runner.invoke(app, ["workloads", "explain", "bot-0", "--service", "AmazonBedrock"])
+    assert "two things at once" in str(both.exception)
+    none = runner.invoke(app, ["workloads", "explain", "--account", "111122223333"])
+    assert "nothing to explain" in str(none.exception)
