@@ -23,6 +23,7 @@ resource "aws_bcmdataexports_export" "costs" {
           BILLING_VIEW_ARN                      = "arn:${local.partition}:billing::${local.account}:billingview/primary"
           TIME_GRANULARITY                      = "HOURLY"
           INCLUDE_RESOURCES                     = "TRUE"
+          INCLUDE_CAPACITY_RESERVATION_DATA     = "TRUE"
           INCLUDE_MANUAL_DISCOUNT_COMPATIBILITY = "FALSE"
           INCLUDE_SPLIT_COST_ALLOCATION_DATA    = var.split_cost_allocation ? "TRUE" : "FALSE"
         }

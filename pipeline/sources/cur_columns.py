@@ -78,7 +78,7 @@ COMMITTED = {
 FROM_PRODUCT = {
     "instance_type": ("product_instance_type", ("instance_type", "instanceType")),
     "region": ("product_region_code", ("region_code", "regionCode", "region")),
-    "product_name": ("product_product_name", ("product_name", "ProductName")),
+    "product_name": ("", ("product_name", "ProductName")),  # CUR 2.0 has it in the map alone
 }
 PERIOD = "bill_billing_period_start_date"
 PRODUCT, TAGS, COST_CATEGORY = "product", "resource_tags", "cost_category"
@@ -96,7 +96,7 @@ USED = (
     *TIMES.values(),
     *TEXTS.values(),
     *AMOUNTS.values(),
-    *(column for column, _ in FROM_PRODUCT.values()),
+    *(column for column, _ in FROM_PRODUCT.values() if column),
     PERIOD,
     PRODUCT,
     TAGS,

@@ -33,7 +33,7 @@
 -- column: description | line_item_line_item_description
 -- column: resource_tags | JSON object key to value, keys sorted
 -- column: cost_category | JSON object of cost categories, keys sorted
--- column: product_name | product_product_name or the product map's, '' when none
+-- column: product_name | product_name of the product map, '' when none
 -- column: payer_name | bill_payer_account_name
 -- column: account_name | line_item_usage_account_name
 -- column: bill_type | bill_bill_type: Anniversary, Purchase or Refund
