@@ -7,10 +7,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := requirements.lock
+# the FOCUS validator has an environment of its own, of Python 3.12: its pins contradict ours
+FOCUS := .venv-focus
+FOCUS_LOCK := tests/focus/requirements.lock
+FOCUS_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3.12) python3.12)
 export GX_ANALYTICS_ENABLED := false
 unexport PYTHONDONTWRITEBYTECODE  # the tests start many processes: each would compile Airflow and the rest again
 
-.PHONY: help run test test-all mutation check fix docs lock clean setup
+.PHONY: help run test test-all focus mutation check fix docs lock clean setup
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -22,6 +26,9 @@ test: $(STAMP) ## the fast tests (under four minutes)
 
 test-all: $(STAMP) ## all tests, the slow ones too
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
+
+focus: $(STAMP) $(FOCUS)/.installed ## mart_focus of a fresh world through the FinOps Foundation's own validator
+	@$(BIN)/python -m pytest -m slow tests/integration/test_focus.py -s
 
 mutation: $(STAMP) ## break the code in known ways, one at a time: a test must notice each
 	@$(BIN)/python -m tests.mutation.run
@@ -49,7 +56,7 @@ lock: $(STAMP) ## resolve requirements.in again
 	  --upgrade --quiet requirements.in -o $(LOCK)
 
 clean: ## remove the sample ledger, the environment and every cache
-	@rm -rf $(VENV) ledger .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf $(VENV) $(FOCUS) ledger .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(STAMP)
@@ -67,3 +74,10 @@ $(STAMP): $(LOCK) pyproject.toml
 	@echo "[3/3] chipledger itself"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+
+$(FOCUS)/.installed: $(FOCUS_LOCK) | $(STAMP)
+	@$(FOCUS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null \
+	  || { echo "the FOCUS validator needs Python 3.12, and $(FOCUS_PYTHON) is none: make focus FOCUS_PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@[ -x $(FOCUS)/bin/python ] || $(FOCUS_PYTHON) -m venv $(FOCUS)
+	@$(FOCUS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(FOCUS_LOCK)
+	@touch $(FOCUS)/.installed

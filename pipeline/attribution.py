@@ -13,6 +13,10 @@ absent one matches anything, and the first rule that matches speaks:
 
 A key of a tag or label stands beside its value: `pod_label_key = "app"` with `pod_label_value = "^ranker$"`. The owner
 of a pod is `kind/name`, as `deployment/ranker`.
+
+A rule with `service`, `resource`, `usage_type`, `bill_tag_key` or `cost_category_key` speaks of lines of the bill that
+no telemetry sees (SageMaker, Bedrock, Batch, ECS); keys of the bill match in any case, with any signs between words. A
+rule with `account` alone, and neither `workload` nor `kind`, is inherited by what no other rule gives a team.
 """
 
 from __future__ import annotations
@@ -32,8 +36,16 @@ from pipeline.errors import UsageError
 PATTERNS = (
     *("cluster", "namespace", "pod", "container", "hpc_job", "runtime_tag"),
     *("owner", "instance_tag_value", "pod_label_value"),
+    *("account", "service", "resource", "usage_type", "bill_tag_value", "cost_category_value"),
 )
-KEYED = {"instance_tag_value": "instance_tag_key", "pod_label_value": "pod_label_key"}
+KEYED = {
+    "instance_tag_value": "instance_tag_key",
+    "pod_label_value": "pod_label_key",
+    "bill_tag_value": "bill_tag_key",
+    "cost_category_value": "cost_category_key",
+}
+# the patterns that an account alone leaves out
+_BESIDE_ACCOUNT = tuple(name for name in PATTERNS if name != "account")
 _HEADING = re.compile(r"\s*\[\[\s*rule\s*\]\]")
 GIVES = ("workload", "team", "kind", "cost_center")
 
@@ -54,10 +66,23 @@ class WorkloadRule:
     owner: str = ""
     pod_label_key: str = ""
     pod_label_value: str = ""
+    account: str = ""
+    service: str = ""
+    resource: str = ""
+    usage_type: str = ""
+    bill_tag_key: str = ""
+    bill_tag_value: str = ""
+    cost_category_key: str = ""
+    cost_category_value: str = ""
     workload: str = ""
     team: str = ""
     kind: str = ""
     cost_center: str = ""
+
+    @property
+    def is_inherited(self) -> bool:
+        """It names an account alone: its team and cost center go to whatever no other rule gives one."""
+        return not (any(getattr(self, name) for name in _BESIDE_ACCOUNT) or self.workload or self.kind)
 
 
 KEYS = tuple(field.name for field in fields(WorkloadRule) if field.name != "rule_number")

@@ -173,6 +173,7 @@ def doctor(as_json: AsJson = False) -> None:
 app.command(epilog='Example: chipledger query "select * from mart_workload_cost_daily limit 5"')(cli_read.query)
 app.command(epilog="Example: chipledger tables mart_idle_cost_daily")(cli_read.tables)
 app.command(epilog="Example: chipledger export mart_workload_cost_daily --to costs.csv")(cli_read.export)
+app.command(epilog="Example: chipledger statement 2026-11 --to statements/")(cli_read.statement)
 app.command(epilog="Example: chipledger sql mart_workload_cost_daily")(cli_read.sql)
 app.command(epilog="Example: chipledger explain prod/ml/-/ranker 2026-11-14")(cli_explain.explain)
 app.command(epilog='Example: chipledger close 2026-10 --why "invoice paid"')(cli_periods.close)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +54,44 @@ def export(
 
     count = reading.export(settings.load().place.root, table, to, as_of=_moment(as_of))
     say(f"{to}: {count:,} rows of {table}")
+
+
+def statement(
+    period: Annotated[str, typer.Argument(metavar="PERIOD", help="Billing period, as 2026-11.")],
+    to: Annotated[Path, typer.Option(help="Folder to write the files into.")],
+    team: Annotated[str | None, typer.Option(help="This team alone.")] = None,
+    as_of: AsOf = None,
+) -> None:
+    """Write the chargeback statements of a month: a CSV and a printable page per team, and of all teams together.
+
+    Figures are rounded by largest remainder: every table sums to its total, and all teams to the bill.
+    """
+    from difflib import get_close_matches
+
+    from pipeline import settings
+    from pipeline.errors import UsageError
+    from pipeline.statement import read_statements
+    from pipeline.statement_files import write_statements
+
+    moment = settings.parse_time(as_of, "--as-of") if as_of else None
+    month = _month(period)
+    statements = read_statements(settings.load().place.root, month, moment)
+    teams = [one.team for one in statements]
+    if team is not None and team not in teams:
+        near = get_close_matches(team, teams, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(teams)}"
+        raise UsageError(f"team {team!r} is not on the bill of {period}; {hint}")
+    for path in write_statements(statements, to, team):
+        say(str(path))
+
+
+def _month(period: str) -> date:
+    from pipeline.errors import UsageError
+
+    try:
+        return date.fromisoformat(f"{period}-01")
+    except ValueError as error:
+        raise UsageError(f"PERIOD {period!r} is no billing period; write YYYY-MM, as 2026-11") from error
 
 
 def sql(model: Annotated[str, typer.Argument(help="A model of sql/, such as mart_workload_cost_daily.")]) -> None:

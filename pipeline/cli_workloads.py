@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from pipeline.cli_output import say, show
 
 if TYPE_CHECKING:
-    from pipeline.explain import Explanation
+    from pipeline.explain import Explanation, Facts
 
 app = typer.Typer(
     help="Which workload something is, and why.",
@@ -39,27 +40,46 @@ def explain(
     slurm_job: Annotated[str, typer.Option(help="Slurm job.")] = "",
     runtime_tag: Annotated[str, typer.Option(help="Neuron runtime tag.")] = "",
     cluster: Annotated[str, typer.Option(help="Cluster.")] = "",
+    account: Annotated[str, typer.Option(help="Account id.")] = "",
+    service: Annotated[str, typer.Option(help="A line of the bill: its product code, as AmazonSageMaker.")] = "",
+    resource: Annotated[str, typer.Option(help="A line of the bill: its resource, mostly an ARN.")] = "",
+    usage_type: Annotated[str, typer.Option(help="A line of the bill: its usage type.")] = "",
+    bill_tag: Annotated[list[str] | None, typer.Option(help="Tag of the line key=value; repeat it.")] = None,
+    cost_category: Annotated[list[str] | None, typer.Option(help="Cost category key=value; repeat it.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say which rule of workloads.toml or which fallback names the workload, by the SQL that the build runs."""
-    from pipeline import attribution, settings, steps
-    from pipeline.errors import UsageError
     from pipeline.explain import Facts
-    from pipeline.explain import explain as ask
 
-    if not (pods or slurm_job or runtime_tag):
-        raise UsageError("nothing to explain: name a POD, or give --slurm-job or --runtime-tag")
+    _require_subject(bool(pods or slurm_job or runtime_tag), bool(service or resource or usage_type), owner)
+    facts = Facts(
+        namespace=namespace, container=container, owner=owner, hpc_job=slurm_job, runtime_tag=runtime_tag,
+        cluster=cluster, account=account, service=service, resource=resource, usage_type=usage_type,
+        labels=_pairs(label, "--label"), tags=_pairs(tag, "--tag"), bill_tags=_pairs(bill_tag, "--bill-tag"),
+        cost_categories=_pairs(cost_category, "--cost-category"),
+    )  # fmt: skip
+    _answer([replace(facts, pod=pod) for pod in pods or [""]], as_json=as_json)
+
+
+def _require_subject(has_owner: bool, has_line: bool, owner: str) -> None:
+    from pipeline.errors import UsageError
+
+    asks = (
+        "name a POD, or give --slurm-job or --runtime-tag, or else of a line of the bill --service, --resource or "
+        "--usage-type"
+    )
+    if has_owner == has_line:
+        raise UsageError(f"{'two things at once' if has_owner else 'nothing to explain'}: {asks}")
     if owner and not all(owner.partition("/")):
         raise UsageError(f"--owner {owner!r}: write Kind/name, as StatefulSet/llama")
+
+
+def _answer(subjects: list[Facts], *, as_json: bool) -> None:
+    from pipeline import attribution, settings, steps
+    from pipeline.explain import explain as ask
+
     rules, models = attribution.read_rules(settings.load().workloads), steps.models_here()
-    told = {"labels": _pairs(label, "--label"), "tags": _pairs(tag, "--tag")}
-    answers = []
-    for pod in pods or [""]:
-        facts = Facts(
-            pod, namespace, container, owner, **told, hpc_job=slurm_job, runtime_tag=runtime_tag, cluster=cluster
-        )
-        answers.append(ask(facts, rules, models))
-    _show(answers, as_json=as_json)
+    _show([ask(facts, rules, models) for facts in subjects], as_json=as_json)
 
 
 def _show(answers: list[Explanation], *, as_json: bool) -> None:

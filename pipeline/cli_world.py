@@ -41,6 +41,7 @@ def world(
     route: Annotated[list[str] | None, typer.Option(help=ROUTE_HELP)] = None,
     event: Annotated[list[str] | None, typer.Option(help=EVENT_HELP)] = None,
     focus: Annotated[str, typer.Option(help="Also write FOCUS exports of this version: 1.0 or 1.2.")] = "",
+    managed: Annotated[bool, typer.Option(help="Also bill SageMaker, HyperPod, Batch and Bedrock.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder to write: landing/, truth/, world.json.")] = None,
 ) -> None:
     """Write a believable fleet in the true wire formats, with its truth beside it."""
@@ -50,6 +51,7 @@ def world(
         raise UsageError("world needs --seed and --out, as in: chipledger world --seed 1 --days 7 --out DIR")
     options = {"seed": seed, "days": days, "telemetry_days": telemetry_days, "size": size, "interval_seconds": interval}
     chosen = {"routes": tuple(route or ()), "faults": tuple(fault or ()), "events": tuple(event or ()), "focus": focus}
+    chosen |= {"managed": managed}
     generate(out, **chosen, **options)
     say(f"{out}: landing/, truth/, world.json; next: chipledger ingest {out / 'landing'}")
 

@@ -43,6 +43,11 @@ _SEED_FILE = re.compile(r"\$seeds_dir\s*\|\|\s*'/?([^']+)'")
 _FILE_READER = re.compile(r"\b(read_(?:csv|parquet|json|text|blob)\w*)\s*\(", re.IGNORECASE)
 
 
+def is_date(window: str | None) -> bool:
+    """Whether a window column is a UTC date by its name; FOCUS writes names in PascalCase."""
+    return window is not None and window.endswith(("_date", "Date"))
+
+
 @dataclass(frozen=True)
 class Model(Header):
     """One file of sql/{seeds,staging,intermediate,marts,signals}: its contract, and what follows from its SELECT.
@@ -68,7 +73,7 @@ class Model(Header):
     @property
     def is_daily(self) -> bool:
         """The window column is a UTC date, so that only whole days can be replaced."""
-        return self.window is not None and self.window.endswith("_date")
+        return is_date(self.window)
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ def _check_contract(header: Header, layer: str) -> None:
     for column in (*header.grain, *([header.window] if header.window else [])):
         if column not in header.columns:
             raise ModelError(f"{header.at()}: {column} is part of the grain or the window, but is no documented column")
-    if header.window and not header.window.endswith(("_at", "_date")):
+    if header.window and not (header.window.endswith("_at") or is_date(header.window)):
         raise ModelError(f"{header.at()}: window {header.window} must be a time (_at) or a UTC date (_date)")
     if header.lookback and not header.window:
         raise ModelError(f"{header.at()}: lookback without window; name the window or drop the lookback")
@@ -225,7 +230,7 @@ def bind(model: Header, *, start_at: datetime, end_at: datetime, seeds_dir: Path
     `$start_at`, `$end_at` and `$as_of` become TIMESTAMPTZ in UTC, or DATE where the window is a UTC date;
     `$seeds_dir` becomes text.
     """
-    daily = model.window is not None and model.window.endswith("_date")
+    daily = is_date(model.window)
     values = {
         "start_at": date_literal(start_at) if daily else time_literal(start_at),
         "end_at": date_literal(end_at) if daily else time_literal(end_at),

@@ -40,7 +40,16 @@ TEXTS = {
     "currency": "line_item_currency_code",
     "invoice_id": "bill_invoice_id",
     "description": "line_item_line_item_description",
-    "sp_arn": "savings_plan_savings_plan_a_r_n",
+    "payer_name": "bill_payer_account_name",
+    "account_name": "line_item_usage_account_name",
+    "bill_type": "bill_bill_type",
+    "billing_entity": "bill_billing_entity",
+    "legal_entity": "line_item_legal_entity",
+    "availability_zone": "line_item_availability_zone",
+    "pricing_unit": "pricing_unit",
+    "sku": "product_sku",
+    "rate_id": "pricing_rate_id",
+    "savings_plan_arn": "savings_plan_savings_plan_a_r_n",
     "reservation_arn": "reservation_reservation_a_r_n",
     "capacity_reservation_arn": "capacity_reservation_capacity_reservation_arn",
     "capacity_reservation_status": "capacity_reservation_capacity_reservation_status",
@@ -62,6 +71,7 @@ AMOUNTS = {
     "net_sp_effective_cost": "savings_plan_net_savings_plan_effective_cost",
     "sp_total_commitment": "savings_plan_total_commitment_to_date",
     "sp_used_commitment": "savings_plan_used_commitment",
+    "reservation_unused_quantity": "reservation_unused_quantity",
 }
 NEVER_NULL = ("usage_amount",)
 # the effective cost of these lines stands in columns of their own (one of each group): without them it would be made up
@@ -79,9 +89,10 @@ COMMITTED = {
 FROM_PRODUCT = {
     "instance_type": ("product_instance_type", ("instance_type", "instanceType")),
     "region": ("product_region_code", ("region_code", "regionCode", "region")),
+    "product_name": ("", ("product_name", "ProductName")),  # CUR 2.0 has it in the map alone
 }
 PERIOD = "bill_billing_period_start_date"
-PRODUCT, TAGS = "product", "resource_tags"
+PRODUCT, TAGS, COST_CATEGORY = "product", "resource_tags", "cost_category"
 REQUIRED = (
     *TIMES.values(),
     "line_item_usage_account_id",
@@ -96,10 +107,11 @@ USED = (
     *TIMES.values(),
     *TEXTS.values(),
     *AMOUNTS.values(),
-    *(column for column, _ in FROM_PRODUCT.values()),
+    *(column for column, _ in FROM_PRODUCT.values() if column),
     PERIOD,
     PRODUCT,
     TAGS,
+    COST_CATEGORY,
 )
 
 
@@ -125,6 +137,7 @@ def bill_rows(
     _require_commitments(columns, name)
     columns["has_net_columns"] = constant(has_net, len(lines), pa.bool_())
     columns["resource_tags"] = canonical_json(pairs_text(lines, TAGS))
+    columns["cost_category"] = canonical_json(pairs_text(lines, COST_CATEGORY))
     return pa.RecordBatch.from_pydict(columns)
 
 

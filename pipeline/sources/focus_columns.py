@@ -57,6 +57,14 @@ TEXTS = {
     "pricing_unit": "PricingUnit",
     "invoice_id": "InvoiceId",
     "currency": "BillingCurrency",
+    "billing_account_name": "BillingAccountName",
+    "sub_account_name": "SubAccountName",
+    "invoice_issuer": "InvoiceIssuerName",
+    "availability_zone": "AvailabilityZone",
+    "resource_name": "ResourceName",
+    "service_subcategory": "ServiceSubcategory",
+    "commitment_discount_type": "CommitmentDiscountType",
+    "commitment_discount_name": "CommitmentDiscountName",
 }
 # the first that a line fills
 METERS = ("SkuMeter", "x_UsageType", "x_SkuMeterName", "x_SkuDescription")

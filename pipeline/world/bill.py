@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from pipeline.world import events, plan
 from pipeline.world.bill_events import block_fees, late_returns, reservation_arn
+from pipeline.world.bill_managed import managed_lines
 from pipeline.world.bill_other import other_lines, period_lines, usage_type
 from pipeline.world.chips import PRIVATE_USD_PER_HOUR, SAVINGS_PLAN_SHARE, SPOT_SHARE
 from pipeline.world.fleet import Fleet, Node
@@ -41,6 +42,7 @@ def write_bill(options: WorldOptions, fleet: Fleet) -> tuple[Line, ...]:
     lines = [line for node in fleet.nodes for line in node_lines(options, node)]
     lines += savings_plan_lines(options, fleet, lines)
     lines += other_lines(options, fleet)
+    lines += managed_lines(options, fleet)
     lines += block_fees(fleet)
     lines += list(late_returns(options, fleet, lines))
     lines += period_lines(options, fleet, lines)

@@ -26,6 +26,7 @@ class Line:
     `list_cost` is None where no public price exists. `sp_effective` is set on covered usage; `commitment` and `used`
     on the recurring fee of a Savings Plan. `reservation` is the ARN of its Capacity Block, `billed_in` the month (its
     first second) of the bill that states it, where that is another than its own.
+    `workload` is the workload that a line is whole, by truth; '' elsewhere.
     """
 
     start: int
@@ -48,6 +49,7 @@ class Line:
     tags: tuple[tuple[str, str], ...] = ()
     reservation: str = ""
     billed_in: int | None = None
+    workload: str = ""
 
     @property
     def effective(self) -> int:

@@ -29,7 +29,8 @@ class WorldOptions:
     `days` of bill end at `END_AT`; telemetry covers the last `telemetry_days` of them (None: all). `interval_seconds`
     is the spacing of samples and must divide an hour, so that no sample straddles one; beyond 60 s GPUs are observed
     with gaps, for a scrape covers no more. `faults` are classes of file_faults: they spoil deliveries, never the truth.
-    `focus` adds exports of that FOCUS version, `events` what happens to the bill besides (of events.EVENTS).
+    `focus` adds exports of that FOCUS version, `events` what happens to the bill besides (of events.EVENTS), `managed`
+    lines of SageMaker, HyperPod, Batch and Bedrock.
     """
 
     seed: int
@@ -40,6 +41,7 @@ class WorldOptions:
     faults: tuple[str, ...] = ()
     focus: str = ""
     events: tuple[str, ...] = ()
+    managed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what could not be simulated truly."""

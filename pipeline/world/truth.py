@@ -67,7 +67,7 @@ def true_costs(fleet: Fleet, lines: Sequence[Line], usage: Usage) -> Truth:
         node = nodes.get(line.resource_id) if line.is_box else None
         if node is None:
             place = (line.instance_type, line.account_id, line.region)
-            _keep(truth, line.start, other_class(line), place, (effective, line.unblended))
+            _keep(truth, line.start, other_class(line), place, (effective, line.unblended), line.workload)
         else:
             _divide(truth, usage, node, line.start, line.account_id, (effective, line.unblended))
     for piece in pieces:
@@ -80,12 +80,22 @@ def true_costs(fleet: Fleet, lines: Sequence[Line], usage: Usage) -> Truth:
     return truth
 
 
-def _keep(truth: Truth, at: int, cost_class: str, place: tuple[str, str, str], money: tuple[int, int]) -> None:
-    """Add [effective, billed] whole to one class; `place` is instance type, account and region."""
+def _keep(
+    truth: Truth,
+    at: int,
+    cost_class: str,
+    place: tuple[str, str, str],
+    money: tuple[int, int],
+    workload: str = "",
+) -> None:
+    """Add [effective, billed] whole to one class, and to its workload; `place` is instance type, account and region."""
     instance_type, account_id, region = place
-    spec = SPECS.get(instance_type)
-    key = (day_of(at), cost_class, instance_type, spec.chip if spec else "other", account_id, region, "-")
-    _add(truth.classes[key], *money)
+    spec = SPECS.get(instance_type.removeprefix("ml."))
+    chip = spec.chip if spec else "other"
+    cluster = workload.partition("/")[0] or "-"
+    _add(truth.classes[(day_of(at), cost_class, instance_type, chip, account_id, region, cluster)], *money)
+    if workload:
+        _add(truth.workloads[(day_of(at), workload, chip)], *money)
 
 
 def _add(money: Money, effective: int, billed: int) -> None:
@@ -139,6 +149,8 @@ def _divide(truth: Truth, usage: Usage, node: Node, hour: int, account_id: str, 
 
 def other_class(line: Line) -> str:
     """The class of a line that bills no accelerator in use."""
+    if line.workload:
+        return WORKLOAD
     if line.record_type in _ADJUSTING or line.is_block_fee:
         return ADJUSTMENT
     if line.record_type == SP_RECURRING or "UnusedBox" in line.usage_type:

@@ -14,7 +14,7 @@
 -- column: record_type | record type of the line
 -- column: usage_type | AWS usage type
 -- column: instance_id | EC2 instance of an instance line, '' elsewhere
--- column: instance_type | EC2 instance type of an instance line, '' elsewhere
+-- column: instance_type | instance type of EC2 or SageMaker (ml.), '' where the line has none
 -- column: chip | chip of that type, other where the line has none
 -- column: is_spot | the usage type says spot
 -- column: line_class | accelerator: spread by device time; else the cost class of the whole line
@@ -215,7 +215,9 @@ kinds as (
         coalesce(t.device_count, 0) > 0 as is_accelerated_type,
         coalesce(t.chip, 'other') as chip,
     from lines
-    left join seed_instance_types as t using (instance_type)
+    -- SageMaker rents EC2's types under names of its own: ml.p5.48xlarge
+    left join seed_instance_types as t
+        on t.instance_type = case when starts_with(lines.instance_type, 'ml.') then lines.instance_type[4:] else lines.instance_type end
 ),
 
 classes as (

@@ -59,6 +59,15 @@ weights as (
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
+line_workloads as (
+    select
+        cost_line_id,
+        workload_id,
+        cluster,
+    from int_line_workloads
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at
+),
+
 type_weights as (
     select
         account_id,
@@ -135,20 +144,25 @@ all_parts as (
     select *
     from parts
     union all by name
-    -- lines that are not spread, and instance lines whose instances nobody knows
+    -- lines that are not spread, some of which are a workload by themselves, and instance lines whose instances nobody knows
     select
         l.cost_line_id,
         l.usage_hour_at,
-        case when l.line_class = 'accelerator' then 'unattributed' else l.line_class end as cost_class,
-        '' as workload_id,
+        case
+            when w.workload_id is not null then 'workload'
+            when l.line_class = 'accelerator' then 'unattributed'
+            else l.line_class
+        end as cost_class,
+        coalesce(w.workload_id, '') as workload_id,
         l.chip,
         l.region,
-        coalesce(i.cluster, '-') as cluster,
+        coalesce(i.cluster, w.cluster, '-') as cluster,
         l.instance_id,
         '' as allocation_policy,
         cast(1 as hugeint) as weight,
     from lines as l
     left join int_instances as i using (instance_id)
+    left join line_workloads as w using (cost_line_id)
     anti join parts using (cost_line_id)
 )
 

@@ -43,6 +43,7 @@ identities as (
         o.owner_id,
         coalesce(nullif(i.cluster, '-'), nullif(split_part(o.owner_id, chr(31), 5), ''), '-') as cluster,
         coalesce(i.tags, '{}') as tags,
+        coalesce(i.account_id, '') as account_id,
         split_part(o.owner_id, chr(31), 1) as owner_kind,
         split_part(o.owner_id, chr(31), 2) as part_1,
         split_part(o.owner_id, chr(31), 3) as part_2,
@@ -57,6 +58,7 @@ parsed as (
         f.owner_id,
         f.cluster,
         f.tags,
+        f.account_id,
         case when owner_kind = 'pod' then part_1 else '' end as namespace,
         case when owner_kind = 'pod' then part_2 else '' end as pod,
         case when owner_kind = 'pod' then part_3 else '' end as container,
@@ -109,6 +111,14 @@ tried as (
             ),
             r.pod_label_key = ''
         ) as is_pod_label_value,
+        r.account_pattern = '' or regexp_matches(p.account_id, r.account_pattern) as is_account,
+        -- an owner is no line of the bill
+        r.service_pattern = '' as is_service,
+        r.resource_pattern = '' as is_resource,
+        r.usage_type_pattern = '' as is_usage_type,
+        r.bill_tag_key = '' as is_bill_tag_value,
+        r.cost_category_key = '' as is_cost_category_value,
+        r.is_inherited,
     from parsed as p
     cross join stg_workload_rules as r
 ),
@@ -117,7 +127,8 @@ matched as (
     select
         instance_id,
         owner_id,
-        min(rule_number) as rule_number,
+        min(rule_number) filter (where not is_inherited) as rule_number,
+        min(rule_number) filter (where is_inherited) as inherited_rule_number,
     from tried
     where
         is_cluster
@@ -129,6 +140,12 @@ matched as (
         and is_owner
         and is_instance_tag_value
         and is_pod_label_value
+        and is_account
+        and is_service
+        and is_resource
+        and is_usage_type
+        and is_bill_tag_value
+        and is_cost_category_value
     group by instance_id, owner_id
 ),
 
@@ -166,13 +183,14 @@ named as (
         coalesce(nullif(r.workload, ''), f.fallback_name, '') as workload,
         coalesce(nullif(r.kind, ''), f.fallback_kind, '-') as kind,
         coalesce(nullif(p.namespace, ''), '-') as shown_namespace,
-        coalesce(r.team, '') as team,
-        coalesce(r.cost_center, '') as cost_center,
+        coalesce(nullif(r.team, ''), h.team, '') as team,
+        coalesce(nullif(r.cost_center, ''), h.cost_center, '') as cost_center,
         r.workload <> '' as is_named_by_rule,
     from parsed as p
     left join fallbacks as f using (instance_id, owner_id)
     left join matched as m using (instance_id, owner_id)
     left join stg_workload_rules as r on m.rule_number = r.rule_number
+    left join stg_workload_rules as h on m.inherited_rule_number = h.rule_number
 )
 
 select

@@ -1,13 +1,13 @@
--- dim_workload: every workload that held an accelerator, had its work counted or asked for part of an instance, and how we know.
+-- dim_workload: every workload that held an accelerator, had its work counted, asked for part of an instance or stands on the bill by itself, and how we know.
 -- grain:  workload_id
 -- column: workload_id | cluster/namespace/kind/name, '-' for unknown parts
 -- column: workload | name
--- column: team | owning team, '' where no rule names one
+-- column: team | owning team, '' where nothing names one
 -- column: kind | kind of workload, '-' where unknown
 -- column: cluster | cluster, '-' where unknown
 -- column: namespace | Kubernetes namespace, '-' where none
--- column: cost_center | cost center, '' where no rule names one
--- column: attribution_rule | rule:<n> of workloads.toml, owner, pod_name, slurm or runtime_tag
+-- column: cost_center | cost center, '' where nothing names one
+-- column: attribution_rule | rule:<n> of workloads.toml, owner, pod_name, slurm or runtime_tag; of a line of the bill tag, arn or usage_type
 -- column: first_seen_at | first hour in which it did
 -- column: last_seen_at | last hour in which it did
 -- check:  fail | workload <> '' | a workload has a name
@@ -24,5 +24,11 @@ select
     max(attribution_rule) as attribution_rule,
     min(usage_hour_at) as first_seen_at,
     max(usage_hour_at) as last_seen_at,
-from int_owner_workloads
+from (
+    select * exclude (instance_id, owner_id)
+    from int_owner_workloads
+    union all by name
+    select * exclude (cost_line_id)
+    from int_line_workloads
+)
 group by workload_id

@@ -6,17 +6,25 @@
 -- column: cost_status | billed: from a billing delivery; estimated: hours that no bill covers yet; a day may have both, which add up
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: billed_cost_usd | USD as invoiced
--- column: device_hours | device-hours held, a MIG instance by its slices; NULL where only vCPUs and memory were asked for
+-- column: device_hours | device-hours held, a MIG instance by its slices; NULL where only vCPUs and memory were asked for, or no telemetry can see them
+-- column: is_seen | telemetry can see it: false for SageMaker, Bedrock and what else is known from the bill alone
 -- column: busy_device_hours | device-hours of execution; NULL where unknown
+-- column: known_device_hours | the part of device_hours whose execution is known: utilization_ratio is busy over it
 -- column: allocated_unused_cost_usd | effective cost times the part of the held time that did not work; NULL where unknown
 -- column: utilization_ratio | busy over held, 0-1; NULL where unknown
 -- column: cost_per_busy_device_hour_usd | effective cost over busy device-hours, unknown time counted at the known ratio; NULL where nothing was busy or known
 -- check:  fail | effective_cost_usd >= 0 | a negative workload cost is a lost credit row
 -- check:  fail | utilization_ratio is null or utilization_ratio between 0 and 1 | a ratio is between 0 and 1
--- check:  warn | query: select * from mart_workload_cost_daily where device_hours is null and usage_date >= cast($start_at as date) and usage_date < cast($end_at as date) and (usage_date, workload_id) not in (select (cast(usage_hour_at as date), workload_id) from int_request_weights where usage_hour_at >= $start_at and usage_hour_at < $end_at) | money without held hours or a request: telemetry was withdrawn after the allocation
+-- check:  warn | query: select * from mart_workload_cost_daily where device_hours is null and is_seen and usage_date >= cast($start_at as date) and usage_date < cast($end_at as date) and (usage_date, workload_id) not in (select (cast(usage_hour_at as date), workload_id) from int_request_weights where usage_hour_at >= $start_at and usage_hour_at < $end_at) | money without held hours or a request: telemetry was withdrawn after the allocation
 -- window: usage_date
 
-with costs as (
+with line_workloads as (
+    select cost_line_id
+    from int_line_workloads
+    where usage_hour_at >= $start_at and usage_hour_at < $end_at
+),
+
+costs as (
     select
         usage_date,
         workload_id,
@@ -24,7 +32,9 @@ with costs as (
         cost_status,
         sum(effective_cost_usd) as effective_cost_usd,
         sum(billed_cost_usd) as billed_cost_usd,
+        bool_or(l.cost_line_id is null) as is_seen,
     from fct_cost_allocated_hourly
+    left join line_workloads as l using (cost_line_id)
     where
         cost_class = 'workload'
         and usage_date >= cast($start_at as date)
@@ -97,6 +107,7 @@ measured as (
         costs.*,
         cast(cast(usage.held_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as device_hours,
         cast(cast(usage.busy_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as busy_device_hours,
+        cast(cast(usage.busy_held_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as known_device_hours,
         usage.held_ns,
         usage.busy_ns,
         usage.busy_held_ns,
@@ -112,7 +123,9 @@ select
     cast(effective_cost_usd as decimal(38, 10)) as effective_cost_usd,
     cast(billed_cost_usd as decimal(38, 10)) as billed_cost_usd,
     device_hours,
+    is_seen,
     busy_device_hours,
+    known_device_hours,
     -- from the exact sums, not from the rounded figures beside them
     cast(effective_cost_usd * (1 - busy_ns / nullif(busy_held_ns, 0)) as decimal(38, 10)) as allocated_unused_cost_usd,
     cast(busy_ns / nullif(busy_held_ns, 0) as decimal(9, 6)) as utilization_ratio,

@@ -35,10 +35,22 @@
 -- column: invoice_id | bill_invoice_id, '' until the bill is final
 -- column: description | line_item_line_item_description
 -- column: resource_tags | JSON object key to value, keys sorted
--- column: sp_arn | Savings Plan of the line, '' for none
--- column: reservation_arn | reserved instance of the line, '' for none
--- column: capacity_reservation_arn | capacity reservation or Capacity Block of the line, '' for none or where the export leaves it out
--- column: capacity_reservation_status | Reserved, Used, Unused or Cancelled
+-- column: cost_category | JSON object of cost categories, keys sorted
+-- column: product_name | product_name of the product map, '' when none
+-- column: payer_name | bill_payer_account_name
+-- column: account_name | line_item_usage_account_name
+-- column: bill_type | bill_bill_type: Anniversary, Purchase or Refund
+-- column: billing_entity | bill_billing_entity: AWS or AWS Marketplace
+-- column: legal_entity | line_item_legal_entity: who sold it
+-- column: availability_zone | line_item_availability_zone
+-- column: pricing_unit | pricing_unit, as AWS writes it (Hrs, GB-Mo …)
+-- column: sku | product_sku
+-- column: rate_id | pricing_rate_id
+-- column: savings_plan_arn | savings_plan_savings_plan_a_r_n
+-- column: reservation_arn | reservation_reservation_a_r_n
+-- column: reservation_unused_quantity | reservation_unused_quantity, hours
+-- column: capacity_reservation_arn | capacity_reservation_capacity_reservation_arn
+-- column: capacity_reservation_status | capacity_reservation_capacity_reservation_status
 -- column: capacity_reservation_type | ODCR or EC2 Capacity Block for ML
 -- check:  fail | currency = 'USD' | another currency refuses its delivery
 -- check:  fail | usage_amount is not null and unblended_cost is not null | a line without cost cannot be conserved
@@ -79,8 +91,20 @@ create table if not exists raw_cur_lines (
     invoice_id varchar,
     description varchar,
     resource_tags varchar,
-    sp_arn varchar,
+    cost_category varchar,
+    product_name varchar,
+    payer_name varchar,
+    account_name varchar,
+    bill_type varchar,
+    billing_entity varchar,
+    legal_entity varchar,
+    availability_zone varchar,
+    pricing_unit varchar,
+    sku varchar,
+    rate_id varchar,
+    savings_plan_arn varchar,
     reservation_arn varchar,
+    reservation_unused_quantity decimal(38, 10),
     capacity_reservation_arn varchar,
     capacity_reservation_status varchar,
     capacity_reservation_type varchar

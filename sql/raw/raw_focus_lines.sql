@@ -41,6 +41,14 @@
 -- column: currency | BillingCurrency
 -- column: invoice_id | InvoiceId (since 1.2), '' until the bill is final
 -- column: tags | JSON object key to value, keys sorted
+-- column: billing_account_name | BillingAccountName
+-- column: sub_account_name | SubAccountName
+-- column: invoice_issuer | InvoiceIssuerName
+-- column: availability_zone | AvailabilityZone
+-- column: resource_name | ResourceName
+-- column: service_subcategory | ServiceSubcategory (since 1.1)
+-- column: commitment_discount_type | CommitmentDiscountType
+-- column: commitment_discount_name | CommitmentDiscountName
 -- check:  fail | currency = 'USD' | another currency refuses its delivery
 -- check:  fail | billed_cost is not null and effective_cost is not null | a line without a cost cannot be conserved
 -- window: charge_start_at
@@ -85,5 +93,13 @@ create table if not exists raw_focus_lines (
     contracted_cost decimal(38, 10),
     currency varchar,
     invoice_id varchar,
-    tags varchar
+    tags varchar,
+    billing_account_name varchar,
+    sub_account_name varchar,
+    invoice_issuer varchar,
+    availability_zone varchar,
+    resource_name varchar,
+    service_subcategory varchar,
+    commitment_discount_type varchar,
+    commitment_discount_name varchar
 );

@@ -12,6 +12,14 @@
 -- column: owner | regex on the pod's owner, kind/name in lower-case kind, '' = any
 -- column: pod_label_key | pod label the next regex reads, '' = none
 -- column: pod_label_value | regex on that label's value, '' = any
+-- column: account | regex on the account id, '' = any
+-- column: service | regex on the bill's product code, '' = any
+-- column: resource | regex on the bill's resource, mostly an ARN, '' = any
+-- column: usage_type | regex on the bill's usage type, '' = any
+-- column: bill_tag_key | tag of the bill line the next regex reads, '' = none
+-- column: bill_tag_value | regex on that tag's value, '' = any
+-- column: cost_category_key | cost category the next regex reads, '' = none
+-- column: cost_category_value | regex on that category's value, '' = any
 -- column: workload | name the rule gives, '' = leave
 -- column: team | team the rule gives
 -- column: kind | kind the rule gives
@@ -30,6 +38,14 @@ create table if not exists raw_workload_rules (
     owner varchar,
     pod_label_key varchar,
     pod_label_value varchar,
+    account varchar,
+    service varchar,
+    resource varchar,
+    usage_type varchar,
+    bill_tag_key varchar,
+    bill_tag_value varchar,
+    cost_category_key varchar,
+    cost_category_value varchar,
     workload varchar,
     team varchar,
     kind varchar,

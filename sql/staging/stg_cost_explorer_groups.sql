@@ -39,7 +39,7 @@ select
     usage_type,
     coalesce(
         nullif(instance_type, ''),
-        regexp_extract(usage_type, '(?:Usage|UnusedBox|UnusedDed):([a-z0-9-]+\.[a-z0-9-]+)', 1)
+        regexp_extract(usage_type, '[a-z]:((?:ml\.)?[a-z0-9-]+\.[a-z0-9-]+)', 1)
     ) as instance_type,
     usage_quantity as usage_amount,
     unblended_cost as billed_cost_usd,

@@ -13,7 +13,7 @@
 -- column: product_code | AWS product code
 -- column: usage_type | AWS usage type
 -- column: resource_id | resource of the line, '' where it has none
--- column: instance_type | EC2 instance type, from the usage type where the product does not say, '' where it has none
+-- column: instance_type | instance type of EC2 or SageMaker (ml.), from the usage type where the product does not say, '' where it has none
 -- column: is_upfront | a commitment paid once, whose cost AWS spreads over its use
 -- column: is_block_fee | the fee of a Capacity Block, which AWS spreads over nothing: int_capacity_blocks does
 -- column: commitment_kind | savings_plan or reserved_instance, '' for none
@@ -27,6 +27,27 @@
 -- column: billed_cost_usd | USD as invoiced (unblended)
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: list_cost_usd | USD at public on-demand price; NULL where the line has none
+-- column: product_name | product's name, '' where the export has none
+-- column: operation | operation
+-- column: payer_account_id | account that pays
+-- column: payer_name | its name, '' where unknown
+-- column: account_name | name of the usage account, '' where unknown
+-- column: bill_type | Anniversary, Purchase or Refund
+-- column: billing_entity | AWS or AWS Marketplace
+-- column: legal_entity | who sold it
+-- column: invoice_id | invoice, '' until the bill is final
+-- column: description | description of the line
+-- column: availability_zone | availability zone, '' where the line has none
+-- column: pricing_unit | unit of usage_amount as AWS writes it
+-- column: sku | SKU of the product, '' where the export has none
+-- column: rate_id | price of that SKU, '' where the export has none
+-- column: savings_plan_arn | Savings Plan of the line, '' where it has none
+-- column: reservation_arn | reservation of the line, '' where it has none
+-- column: reservation_unused_quantity | hours of a reservation that nobody used; NULL elsewhere
+-- column: capacity_reservation_arn | capacity reservation of the line, '' where it has none
+-- column: capacity_reservation_status | what AWS calls its use
+-- column: tags | JSON object of tags, keys as AWS writes them
+-- column: cost_categories | JSON object of cost categories
 -- check:  fail | usage_end_at is null or usage_end_at >= usage_start_at | a line cannot end before it starts
 -- check:  fail | billed_cost_usd is not null | a line without a cost cannot be conserved
 -- check:  fail | effective_cost_usd is not null | a line without a cost cannot be conserved
@@ -86,8 +107,11 @@ select
     usage_type,
     resource_id,
     coalesce(
-        nullif(instance_type, ''),
-        regexp_extract(usage_type, '(?:Usage|UnusedBox|UnusedDed):([a-z0-9-]+\.[a-z0-9-]+)', 1)
+        -- SageMaker writes the component behind the type: ml.g5.xlarge-Hosting
+        nullif(
+            case when starts_with(instance_type, 'ml.') then regexp_extract(instance_type, '^[^-]+') else instance_type end, ''
+        ),
+        regexp_extract(usage_type, '[a-z]:((?:ml\.)?[a-z0-9-]+\.[a-z0-9-]+)', 1)
     ) as instance_type,
     is_upfront,
     record_type in ('Fee', 'Upfront')
@@ -101,7 +125,7 @@ select
     end as commitment_kind,
     case
         when record_type like 'SavingsPlan%'
-            then coalesce(nullif(sp_arn, ''), regexp_extract(resource_id, '.*:savingsplan/.*'))
+            then coalesce(nullif(savings_plan_arn, ''), regexp_extract(resource_id, '.*:savingsplan/.*'))
         when record_type in ('DiscountedUsage', 'RIFee') or is_upfront
             then coalesce(nullif(reservation_arn, ''), regexp_extract(resource_id, '.*:reserved-instances/.*'))
         else ''
@@ -131,4 +155,25 @@ select
     unblended_cost as billed_cost_usd,
     effective_cost_usd,
     public_on_demand_cost as list_cost_usd,
+    coalesce(product_name, '') as product_name,
+    operation,
+    payer_account_id,
+    coalesce(payer_name, '') as payer_name,
+    coalesce(account_name, '') as account_name,
+    coalesce(bill_type, '') as bill_type,
+    coalesce(billing_entity, '') as billing_entity,
+    coalesce(legal_entity, '') as legal_entity,
+    invoice_id,
+    description,
+    coalesce(availability_zone, '') as availability_zone,
+    coalesce(pricing_unit, '') as pricing_unit,
+    coalesce(sku, '') as sku,
+    coalesce(rate_id, '') as rate_id,
+    coalesce(savings_plan_arn, '') as savings_plan_arn,
+    coalesce(reservation_arn, '') as reservation_arn,
+    reservation_unused_quantity,
+    coalesce(capacity_reservation_arn, '') as capacity_reservation_arn,
+    coalesce(capacity_reservation_status, '') as capacity_reservation_status,
+    coalesce(nullif(resource_tags, ''), '{}') as tags,
+    coalesce(nullif(cost_category, ''), '{}') as cost_categories,
 from numbered

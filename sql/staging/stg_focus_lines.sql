@@ -16,7 +16,7 @@
 -- column: product_code | AWS product code, else the service's name
 -- column: usage_type | AWS usage type or the other cloud's meter
 -- column: resource_id | resource, else the commitment, '' where the line has neither
--- column: instance_type | EC2 instance type of an AWS usage type, '' elsewhere
+-- column: instance_type | instance type of EC2 or SageMaker (ml.) of an AWS usage type, '' elsewhere
 -- column: is_shared_service | storage or network of another cloud, whose usage types say nothing
 -- column: is_unused_reservation | a capacity reservation that nothing ran in
 -- column: is_upfront | a commitment paid once, whose effective cost the format spreads over its use
@@ -31,6 +31,39 @@
 -- column: billed_cost_usd | BilledCost
 -- column: effective_cost_usd | EffectiveCost
 -- column: list_cost_usd | ListCost; NULL where the line has none
+-- column: payer_account_id | account that pays
+-- column: payer_name | its name, '' where unknown
+-- column: account_name | name of the usage account, '' where unknown
+-- column: publisher | who made it, '' where unknown
+-- column: invoice_issuer | who sends the invoice, '' where unknown
+-- column: invoice_id | invoice, '' until the bill is final
+-- column: charge_class | Correction for a correction of an earlier period, else ''
+-- column: charge_frequency | One-Time, Recurring or Usage-Based
+-- column: description | description of the line
+-- column: pricing_category | Standard, Dynamic, Committed or Other
+-- column: pricing_quantity | quantity priced
+-- column: pricing_unit | its unit
+-- column: consumed_quantity | quantity consumed; NULL where the line is no use
+-- column: consumed_unit | its unit
+-- column: contracted_cost_usd | ContractedCost; NULL where absent
+-- column: commitment_discount_id | commitment, '' where the line has none
+-- column: commitment_discount_category | Spend or Usage
+-- column: commitment_discount_type | kind of commitment as the supplier calls it
+-- column: commitment_discount_name | its name
+-- column: commitment_discount_status | Used or Unused
+-- column: capacity_reservation_arn | capacity reservation as delivered, '' where the line has none
+-- column: capacity_reservation_status | Used or Unused
+-- column: service_name | ServiceName
+-- column: service_category | ServiceCategory
+-- column: service_subcategory | ServiceSubcategory, '' where absent
+-- column: operation | x_Operation
+-- column: sku_id | SkuId
+-- column: sku_price_id | SkuPriceId
+-- column: focus_resource_id | ResourceId as delivered
+-- column: resource_name | ResourceName
+-- column: resource_type | ResourceType
+-- column: availability_zone | availability zone, '' where the line has none
+-- column: tags | JSON object of tags
 -- check:  fail | usage_end_at is null or usage_end_at >= usage_start_at | a charge cannot end before it starts
 -- check:  fail | billed_cost_usd is not null and effective_cost_usd is not null | a line without a cost cannot be conserved
 -- check:  warn | not is_upfront or effective_cost_usd = 0 | a commitment paid upfront has effective cost 0 in FOCUS; here it is booked twice, at purchase and in use
@@ -168,7 +201,7 @@ select
     coalesce(nullif(resource_id, ''), commitment_discount_id) as resource_id,
     case
         when is_aws
-            then regexp_extract(sku_meter, '(?:Usage|UnusedBox|UnusedDed):([a-z0-9-]+\.[a-z0-9-]+)', 1)
+            then regexp_extract(sku_meter, '[a-z]:((?:ml\.)?[a-z0-9-]+\.[a-z0-9-]+)', 1)
         else ''
     end as instance_type,
     not is_aws and service_category in ('Storage', 'Networking') as is_shared_service,
@@ -196,4 +229,37 @@ select
     billed_cost as billed_cost_usd,
     effective_cost as effective_cost_usd,
     list_cost as list_cost_usd,
+    billing_account_id as payer_account_id,
+    coalesce(billing_account_name, '') as payer_name,
+    coalesce(sub_account_name, '') as account_name,
+    publisher,
+    coalesce(invoice_issuer, '') as invoice_issuer,
+    invoice_id,
+    charge_class,
+    charge_frequency,
+    charge_description as description,
+    pricing_category,
+    pricing_quantity,
+    pricing_unit,
+    consumed_quantity,
+    consumed_unit,
+    contracted_cost as contracted_cost_usd,
+    commitment_discount_id,
+    commitment_discount_category,
+    coalesce(commitment_discount_type, '') as commitment_discount_type,
+    coalesce(commitment_discount_name, '') as commitment_discount_name,
+    commitment_discount_status,
+    capacity_reservation_id as capacity_reservation_arn,
+    capacity_reservation_status,
+    service_name,
+    service_category,
+    coalesce(service_subcategory, '') as service_subcategory,
+    operation,
+    sku_id,
+    sku_price_id,
+    resource_id as focus_resource_id,
+    coalesce(resource_name, '') as resource_name,
+    resource_type,
+    coalesce(availability_zone, '') as availability_zone,
+    coalesce(nullif(tags, ''), '{}') as tags,
 from numbered

@@ -51,3 +51,25 @@ def test_a_wrong_rule_is_named_with_file_and_number(tmp_path: Path, text: str, w
     with pytest.raises(UsageError, match=words) as caught:
         read_rules(write(tmp_path, text))
     assert "workloads.toml" in str(caught.value)
+
+
+def test_an_account_alone_is_inherited_and_never_names_a_workload(tmp_path: Path) -> None:
+    text = """
+        [[rule]]
+        account = "^111122223333$"
+        team = "research"
+        [[rule]]
+        account = "^111122223333$"
+        workload = "all"
+        [[rule]]
+        account = "^111122223333$"
+        service = "^AmazonBedrock$"
+        team = "models"
+    """
+    assert [rule.is_inherited for rule in read_rules(write(tmp_path, text))] == [True, False, False]
+
+
+@pytest.mark.parametrize("key", ["bill_tag_key", "cost_category_key"])
+def test_a_key_of_the_bill_stands_beside_its_value(tmp_path: Path, key: str) -> None:
+    with pytest.raises(UsageError, match=f"{key} and {key.replace('_key', '_value')} go together"):
+        read_rules(write(tmp_path, f'[[rule]]\n{key} = "team"\nteam = "t"\n'))

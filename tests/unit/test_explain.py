@@ -104,3 +104,54 @@ def test_hostile_names_are_only_names(models: Models) -> None:
     for name in ("'; drop table x; --", 'a"b', "a\x1fb", "$start_at", "é\u202e", "a\\"):
         told = explain(Facts(name, "ml", labels={name: name}, tags={name: name}), RULES, models)
         assert told.workload_id.startswith("-/ml/-/")
+
+
+ENDPOINT = "arn:aws:sagemaker:us-east-1:111122223333:endpoint/ranker-v2"
+BILL_RULES = [
+    WorkloadRule(1, account="^1111", team="platform", cost_center="CC-1"),
+    WorkloadRule(2, resource=":endpoint/ranker", workload="ranker", team="search"),
+    WorkloadRule(3, bill_tag_key="Owner-Group", bill_tag_value="^ads$", team="ads"),
+]
+
+
+def test_a_line_of_the_bill_is_named_by_its_arn_and_inherits_its_account(models: Models) -> None:
+    job = ENDPOINT.replace("endpoint/ranker-v2", "training-job/llama-2026-11-05-03-00-04-317")
+    told = explain(Facts(service="AmazonSageMaker", resource=job, account="111122223333"), BILL_RULES, models)
+    assert (told.workload_id, told.attribution_rule) == ("-/-/sagemaker-training/llama", "arn")
+    assert (told.team, told.cost_center) == ("platform", "CC-1")
+    assert outcomes(told) == {
+        "rule:1": "adds",
+        "rule:2": "no",
+        "rule:3": "no",
+        "tag": "no",
+        "arn": "decides",
+        "usage_type": "unasked",
+    }
+
+
+def test_a_rule_for_a_resource_names_a_line_and_no_pod(models: Models) -> None:
+    assert explain(Facts(service="AmazonSageMaker", resource=ENDPOINT), BILL_RULES, models).attribution_rule == "rule:2"
+    told = explain(Facts("ranker-0", "ml"), BILL_RULES, models)
+    assert told.attribution_rule == "pod_name"
+    assert why(told, "rule:2") == "':endpoint/ranker' asks for a resource; none is known"
+
+
+def test_keys_of_the_bill_match_in_any_spelling(models: Models) -> None:
+    line = Facts(service="AmazonBedrock", usage_type="USE1-Nova-input-tokens", bill_tags={"user:owner group": "video"})
+    assert why(explain(line, BILL_RULES, models), "rule:3") == (
+        "tag of the line 'Owner-Group' is 'video', which '^ads$' does not match"
+    )
+
+
+def test_a_line_that_nothing_names_is_told_so(models: Models) -> None:
+    told = explain(Facts(service="AmazonEC2", usage_type="BoxUsage:m7i.2xlarge"), BILL_RULES, models)
+    assert (told.workload_id, told.attribution_rule) == ("", "")
+    assert {step.outcome for step in told.steps} == {"no"}
+
+
+def test_a_pod_and_a_line_are_two_questions(home: Path) -> None:
+    runner = CliRunner()
+    both = runner.invoke(app, ["workloads", "explain", "bot-0", "--service", "AmazonBedrock"])
+    assert "two things at once" in str(both.exception)
+    none = runner.invoke(app, ["workloads", "explain", "--account", "111122223333"])
+    assert "nothing to explain" in str(none.exception)

@@ -84,6 +84,28 @@ def test_a_line_keeps_its_identity_amounts_and_tags(tmp_path: Path, bill_line: L
     assert (row["has_net_columns"], row["net_unblended_cost"], row["sp_effective_cost"]) == (False, None, None)
 
 
+def test_a_line_keeps_what_focus_tells_of_it(tmp_path: Path, bill_line: Line) -> None:
+    told = {
+        "cost_category": [("Team", "search"), ("Env", "prod")],
+        "product": [("product_name", "Claude 3 Haiku (Amazon Bedrock Edition)")],
+        "bill_payer_account_name": "org",
+        "pricing_unit": "Hrs",
+        "pricing_rate_id": "rate-1",
+        "savings_plan_savings_plan_a_r_n": "arn:aws:savingsplans::1:savingsplan/p",
+        "reservation_unused_quantity": 0.5,
+    }
+    kinds = {"cost_category": pa.map_(pa.string(), pa.string())}
+    row = _rows(_export(tmp_path, _parquet(tmp_path / "a.parquet", [bill_line | told], **kinds)))[0]
+    assert row["cost_category"] == '{"Env":"prod","Team":"search"}'
+    assert row["product_name"] == "Claude 3 Haiku (Amazon Bedrock Edition)"
+    assert (row["payer_name"], row["pricing_unit"], row["rate_id"]) == ("org", "Hrs", "rate-1")
+    assert (row["savings_plan_arn"], row["reservation_unused_quantity"]) == (
+        told["savings_plan_savings_plan_a_r_n"],
+        Decimal("0.5"),
+    )
+    assert (row["sku"], row["reservation_arn"], row["capacity_reservation_arn"]) == ("", "", "")
+
+
 def test_parquet_and_csv_of_one_bill_give_the_same_rows(tmp_path: Path, bill_line: Line) -> None:
     lines = [bill_line, {**bill_line, "line_item_unblended_cost": -1e-10, "resource_tags": []}]
     parquet = _rows(_export(tmp_path, _parquet(tmp_path / "a.parquet", lines)))
