@@ -51,8 +51,7 @@ def world(
         raise UsageError("world needs --seed and --out, as in: chipledger world --seed 1 --days 7 --out DIR")
     options = {"seed": seed, "days": days, "telemetry_days": telemetry_days, "size": size, "interval_seconds": interval}
     chosen = {"routes": tuple(route or ()), "faults": tuple(fault or ()), "events": tuple(event or ()), "focus": focus}
-    chosen |= {"managed": managed}
-    generate(out, **chosen, **options)
+    generate(out, **chosen, managed=managed, **options)
     say(f"{out}: landing/, truth/, world.json; next: chipledger ingest {out / 'landing'}")
 
 
