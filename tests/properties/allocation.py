@@ -169,9 +169,10 @@ def load(conn: duckdb.DuckDBPyConnection, rows: Iterable[tuple[str, Row]]) -> No
     for table, row in rows:
         tables[table].append(row)
     for table, members in tables.items():
-        columns = conn.execute(f"select column_name, data_type from (describe {table})".replace("data_type", "column_type"))
+        columns = conn.execute(f"select column_name, column_type from (describe {table})")
         kinds = dict(columns.fetchall())
-        names = [name for name in kinds if any(name in row for row in members[:200])] or list(members[0])
+        told = set().union(*members)
+        names = [name for name in kinds if name in told]
         arrays = [_array([row.get(name) for row in members], kinds[name]) for name in names]
         given = pa.table(dict(zip(names, arrays, strict=True)))
         texts = [name for name, kind in kinds.items() if kind == "VARCHAR"]
