@@ -114,7 +114,15 @@ select
     device_hours,
     busy_device_hours,
     -- from the exact sums, not from the rounded figures beside them
-    cast(effective_cost_usd * (1 - busy_ns / nullif(busy_held_ns, 0)) as decimal(38, 10)) as allocated_unused_cost_usd,
+    -- in whole units, as a double would move a large amount
+    cast(
+        cast(
+            sign(effective_cost_usd) * (
+                (2 * abs(cast(effective_cost_usd * 10000000000 as hugeint)) * (busy_held_ns - busy_ns) + busy_held_ns)
+                // nullif(2 * busy_held_ns, 0)
+            ) as decimal(28, 0)
+        ) * 0.0000000001 as decimal(38, 10)
+    ) as allocated_unused_cost_usd,
     cast(busy_ns / nullif(busy_held_ns, 0) as decimal(9, 6)) as utilization_ratio,
     cast(effective_cost_usd * 3600000000000 / nullif(held_ns * (busy_ns / nullif(busy_held_ns, 0)), 0) as decimal(38, 10))
         as cost_per_busy_device_hour_usd,

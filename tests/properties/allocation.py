@@ -18,8 +18,19 @@ import pyarrow as pa
 from pipeline.models import Models, bind
 from pipeline.warehouse import bootstrap
 from pipeline.windows import ALL_TIME
-from tests.properties.bills import Bill
-from tests.properties.exports import Delivery, Row, account, cur_rows, explorer_rows, focus_rows, in_focus, period_of, usd
+from tests.properties.bills import TYPES, Bill
+from tests.properties.exports import (
+    Delivery,
+    Row,
+    account,
+    cur_rows,
+    explorer_rows,
+    focus_rows,
+    in_focus,
+    period_of,
+    split_rows,
+    usd,
+)
 from tests.properties.lines import Line, block_id, lines_of, restated
 from tests.properties.telemetry import inventory_rows, meanings, telemetry_rows, with_more
 
@@ -35,14 +46,16 @@ RESULTS = (
     "mart_idle_cost_daily",
     "mart_restatements",
     "mart_distributed_cost_daily",
+    "stg_cur_splits",
 )
 TRUTH = """
 create table true_lines (
     twin integer, line_key varchar, account_id varchar, billing_period date, usage_date date, usage_hour_at timestamptz,
     record_type varchar, cost_class varchar, instance_id varchar, block varchar, billed_usd decimal(38, 10),
-    effective_usd decimal(38, 10), list_usd decimal(38, 10), commitment_usd decimal(38, 10)
+    effective_usd decimal(38, 10), list_usd decimal(38, 10), commitment_usd decimal(38, 10), device_seconds bigint
 );
-create table true_hours (twin integer, usage_hour_at timestamptz, instance_id varchar, workload varchar, held bigint, total bigint);
+create table true_hours (twin integer, usage_hour_at timestamptz, instance_id varchar, workload varchar, held bigint, total bigint,
+    is_exact boolean);
 create table true_bills (
     number integer, has_net boolean, factor integer, restated_usd decimal(38, 10), explorer_off_usd decimal(38, 10)
 );
@@ -94,6 +107,7 @@ def _bill_rows(bill: Bill, twin: int, lines: list[Line], at: datetime) -> Iterat
         case "explorer":
             yield from explorer_rows(lines, Delivery(twin, "cost_explorer", 0, at))
         case "base":
+            yield from split_rows(lines, cur[1])
             yield from cur_rows(lines_of(bill, twin), cur[0], has_net=bill.has_net)
             yield from cur_rows(lines, cur[1], has_net=bill.has_net)
             # a pull reaches back to the days of the bill, not to those that a refund corrects
@@ -102,6 +116,8 @@ def _bill_rows(bill: Bill, twin: int, lines: list[Line], at: datetime) -> Iterat
         case "again":
             for delivery in (cur[2], cur[1]):
                 yield from cur_rows(lines, delivery, has_net=bill.has_net)
+            # the same bill in another export: one speaks, the other is silent
+            yield from focus_rows(in_focus(lines), Delivery(twin, "focus", 0, at))
         case _:
             yield from cur_rows(lines, cur[0], has_net=bill.has_net)
 
@@ -138,14 +154,15 @@ def _truth(bill: Bill, twin: int, lines: Iterable[Line]) -> Iterator[tuple[str, 
             "cost_class": line.cost_class, "instance_id": line.resource_id if line.seconds or line.instance_type else "",
             "block": line.block, "billed_usd": usd(line.billed), "effective_usd": usd(line.effective),
             "list_usd": usd(line.public), "commitment_usd": usd(line.commitment),
+            "device_seconds": line.seconds * TYPES[line.instance_type][0] if line.seconds else 0,
         }  # fmt: skip
     if TWINS[twin % len(TWINS)] not in ("blind", "more", "explorer"):
         for meaning in meanings(bill, twin):
-            names = {"a": "wa", "b": "wb", "job": f"t{twin:07d}job"}
+            names = {"a": "wa", "b": "wb", "job": f"t{twin:07d}job", "": ""}
             for owner, seconds in meaning.held.items():
                 yield "true_hours", {
                     "twin": twin, "usage_hour_at": meaning.hour_at, "instance_id": meaning.instance_id,
-                    "workload": names[owner], "held": seconds, "total": meaning.total,
+                    "workload": names[owner], "held": seconds, "total": meaning.total, "is_exact": meaning.is_exact,
                 }  # fmt: skip
 
 
@@ -201,10 +218,11 @@ def needed(models: Models) -> list[str]:
     return [name for name in models if name in found]
 
 
-def select(models: Models, name: str) -> str:
-    """The model over all time."""
-    window = {"start_at": ALL_TIME.start_at, "end_at": ALL_TIME.end_at}
-    return bind(models[name], **window, seeds_dir=models.seeds_dir, as_of=AS_OF)
+def select(
+    models: Models, name: str, start_at: datetime = ALL_TIME.start_at, end_at: datetime = ALL_TIME.end_at
+) -> str:
+    """The model over a window, or all time."""
+    return bind(models[name], start_at=start_at, end_at=end_at, seeds_dir=models.seeds_dir, as_of=AS_OF)
 
 
 def allocate(models: Models, bills: Sequence[Bill], numbers: Sequence[int] | None = None) -> Batch:

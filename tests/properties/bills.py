@@ -110,7 +110,7 @@ def nodes(draw: st.DrawFn) -> Node:
     """Any instance, billed for as long as it ran, or shorter, or not at all (nobody has the bill of its account)."""
     instance_type = draw(st.sampled_from(sorted(TYPES)))
     minutes = draw(st.sampled_from([1, 7, 20, 60, 90, 120, 150]))
-    states = st.sampled_from(STATES[TYPES[instance_type][1]])
+    states = st.tuples(st.sampled_from(STATES[TYPES[instance_type][1]]), st.sampled_from([1, 1, 2, 3]))
     return Node(
         instance_type=instance_type,
         purchase=draw(st.sampled_from(PURCHASES)),
@@ -118,7 +118,7 @@ def nodes(draw: st.DrawFn) -> Node:
         minutes=minutes,
         billed_minutes=draw(st.sampled_from([minutes, minutes, minutes, minutes // 2, 0, -1])),
         rates=tuple(draw(st.lists(amounts, min_size=1, max_size=2))),
-        states=tuple(draw(st.lists(states, min_size=1, max_size=5))),
+        states=tuple(state for state, times in draw(st.lists(states, min_size=1, max_size=4)) for _ in range(times)),
         is_listed=draw(st.booleans()),
         changes_type=draw(st.sampled_from([False, False, False, True])),
         changes_account=draw(st.sampled_from([False, False, False, True])),
@@ -130,8 +130,8 @@ bills = st.builds(
     Bill,
     month=st.sampled_from(MONTHS),
     edge=st.sampled_from(EDGES),
-    nodes=st.lists(nodes(), max_size=2).map(tuple),
-    charges=st.lists(charges, max_size=5).map(tuple),
+    nodes=st.one_of(st.just(()), st.lists(nodes(), min_size=1, max_size=3).map(tuple)),
+    charges=st.lists(charges, max_size=6).map(tuple),
     has_net=st.sampled_from([False, False, True]),
     factor=st.sampled_from([2, 3, 7, 1000]),
     restated=st.sampled_from([0, 1, -1, 10**10, 10**13]),

@@ -102,6 +102,21 @@ def cur_rows(lines: list[Line], delivery: Delivery, *, has_net: bool) -> Iterato
         }  # fmt: skip
 
 
+def split_rows(lines: list[Line], delivery: Delivery) -> Iterator[tuple[str, Row]]:
+    """How AWS divides each instance-hour: two pods with their parts of what nobody used, and what nobody used, again."""
+    for number, line in enumerate(lines, 10_001):
+        if line.seconds:
+            parts = [("pod/a", 4, 1), ("pod/b", 3, 2), ("Unused", 3, 0)]
+            for place, (pod, used, unused) in enumerate(parts):
+                yield "raw_cur_splits", {
+                    "delivery_id": delivery.id(period_of(line)), "line_number": number * 3 + place,
+                    "billing_period": period_of(line), "usage_start_at": line.start_at, "usage_end_at": line.start_at + HOUR,
+                    "account_id": account(delivery.twin, line), "usage_type": "USE1-EKS-EC2-GPU-Hours", "resource_id": pod,
+                    "parent_resource_id": line.resource_id, "split_cost": usd(line.effective * used // 10),
+                    "unused_cost": usd(line.effective * unused // 10), "unblended_cost": usd(0), "resource_tags": "{}",
+                }  # fmt: skip
+
+
 def _focus_words(line: Line) -> Row:
     """Category, class, commitment and frequency by which FOCUS says the record type."""
     spend, usage = {"commitment_discount_category": "Spend"}, {"commitment_discount_category": "Usage"}

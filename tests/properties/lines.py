@@ -235,7 +235,10 @@ def charge_line(charge: Charge, which: int, bill: Bill, twin: int) -> Line:
         case "refund":
             return replace(line, start_at=line.start_at - timedelta(days=40), period_at=bill.first_at)
         case "discounted_hour":
-            instance_type = bill.nodes[0].instance_type if bill.nodes else "p5.48xlarge"
+            # money back for an hour of the first node; for an instance that nobody knows where there is none
+            if not bill.nodes or bill.nodes[0].changes_type:
+                return replace(line, resource_id=instance_id(twin, 99))
+            instance_type = bill.nodes[0].instance_type
             usage_type = f"USE1-BoxUsage:{instance_type}"
             return replace(line, resource_id=instance_id(twin, 0), instance_type=instance_type, usage_type=usage_type)
         case "plan_upfront" | "reservation_upfront":
@@ -246,7 +249,7 @@ def charge_line(charge: Charge, which: int, bill: Bill, twin: int) -> Line:
             recurring, upfront = amount // 2, amount // 5
             return replace(line, effective=recurring + upfront, unused_recurring=recurring, unused_upfront=upfront)
         case "edp" | "private_rate" if bill.has_net:
-            return replace(line, effective=0, net=0)
+            return replace(line, effective=0)
     net = after_discount(amount, bill) if sign > 0 and record_type in USAGES else None
     return line if net is None else replace(line, net=net, effective=net)
 

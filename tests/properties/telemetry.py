@@ -21,17 +21,24 @@ OBSERVED_DEVICES = 2
 CORES = {"cores": 4, "lnc": 4}
 # what `more` makes of a slot: pod a holds what nobody known held
 MORE = {"free": "a", "busy": "a", "gap": "a"}
-WEIGHTS = {"a": {"a": 1}, "b": {"b": 1}, "ab": {"a": 2, "b": 2}, "job": {"job": 1}, "renewed": {"a": 1}}
+# fourteenths of a device: whole GPUs and halves; MIG instances of three and four slices of seven
+FOURTEEN = 14
+WEIGHTS = {
+    "gpu": {"a": {"a": 14}, "b": {"b": 14}, "ab": {"a": 7, "b": 7}, "job": {"job": 14}, "renewed": {"a": 14}},
+    "mig": {"ab": {"a": 6, "b": 8}, "a": {"a": 6}},
+}
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """Device seconds of one instance-hour: of each owner, of all, as paid for. Only for whole GPUs."""
+    """Device time of one instance-hour in fourteenths of seconds: of each owner ('' is idle), and of all."""
 
     hour_at: datetime
     instance_id: str
     held: dict[str, int]
     total: int
+    # a slice of a nanosecond is cut off where time divides by seven
+    is_exact: bool
 
 
 def with_more(bill: Bill) -> Bill:
@@ -144,7 +151,13 @@ def neuron_rows(node: Node, which: int, bill: Bill, twin: int, namespace: str) -
             },
         )  # fmt: skip
         if unnamed:
-            runtime = {"pid": 7, "runtime_tag": "7", "core_index": 0, "utilization_percent": 50.0, "loaded_model_count": 1}
+            runtime = {
+                "pid": 7,
+                "runtime_tag": "7",
+                "core_index": 0,
+                "utilization_percent": 50.0,
+                "loaded_model_count": 1,
+            }
             yield "raw_neuron_cores", {**key, **runtime}
         for pod, core in _core_owners(state, node.telemetry):
             owner = {"core_index": core, "pod_name": pod, "namespace": namespace, "container_name": "main"}
@@ -160,24 +173,23 @@ def telemetry_rows(bill: Bill, twin: int, namespace: str) -> Iterator[tuple[int,
 
 
 def meanings(bill: Bill, twin: int) -> Iterator[Meaning]:
-    """What the samples of whole GPUs mean, worked out apart from the pipeline: seconds by hand, owner by owner."""
+    """What the samples of GPUs mean, worked out apart from the pipeline, owner by owner."""
     for which, node in enumerate(bill.nodes):
-        if node.telemetry != "gpu" or node.changes_type:
+        if node.telemetry not in WEIGHTS or node.changes_type or "whole" in node.states:
             continue
-        known, observed, unnamed = _seconds(node, bill)
+        spent = _device_time(node, bill)
         for _, hour_at, seconds in hours_of(node, bill):
-            held = {owner: spent for (at, owner), spent in known.items() if at == hour_at}
-            taken = sum(held.values())
-            free = max(observed[hour_at] - taken - unnamed[hour_at], 0)
-            rest = max(seconds * node.device_count - taken - free, unnamed[hour_at])
-            yield Meaning(hour_at, instance_id(twin, which), held, taken + free + rest)
+            held = {owner: time for (at, owner), time in spent.items() if at == hour_at}
+            observed, unnamed = held.pop("observed", 0), held.pop("unnamed", 0)
+            free = max(observed - sum(held.values()) - unnamed, 0)
+            rest = max(seconds * node.device_count * FOURTEEN - sum(held.values()) - free, unnamed)
+            total = sum(held.values()) + free + rest
+            yield Meaning(hour_at, instance_id(twin, which), {**held, "": free}, total, node.telemetry == "gpu")
 
 
-def _seconds(node: Node, bill: Bill) -> tuple[dict[tuple[datetime, str], int], dict[datetime, int], dict[datetime, int]]:
-    """Seconds of (hour, owner), seconds observed and seconds held by somebody unnamed, per hour."""
-    known: dict[tuple[datetime, str], int] = defaultdict(int)
-    observed: dict[datetime, int] = defaultdict(int)
-    unnamed: dict[datetime, int] = defaultdict(int)
+def _device_time(node: Node, bill: Bill) -> dict[tuple[datetime, str], int]:
+    """Fourteenths of device seconds by (hour, owner), with the owners `observed` and `unnamed`."""
+    spent: dict[tuple[datetime, str], int] = defaultdict(int)
     for device in range(min(node.device_count, OBSERVED_DEVICES)):
         before_at = None
         for slot, end_at in slots(node, bill):
@@ -186,12 +198,11 @@ def _seconds(node: Node, bill: Bill) -> tuple[dict[tuple[datetime, str], int], d
                 continue
             start_at = end_at - min(end_at - before_at, 2 * SLOT) if before_at else end_at - SLOT
             before_at = end_at
+            owners = WEIGHTS[node.telemetry].get(state, {"unnamed": FOURTEEN} if state == "busy" else {})
             for hour_at, seconds in _by_hour(start_at, end_at):
-                observed[hour_at] += seconds
-                unnamed[hour_at] += seconds if state == "busy" else 0
-                for owner, share in WEIGHTS.get(state, {}).items():
-                    known[hour_at, owner] += seconds // share
-    return known, observed, unnamed
+                for owner, share in {**owners, "observed": FOURTEEN}.items():
+                    spent[hour_at, owner] += seconds * share
+    return spent
 
 
 def _by_hour(start_at: datetime, end_at: datetime) -> Iterator[tuple[datetime, int]]:
@@ -200,4 +211,3 @@ def _by_hour(start_at: datetime, end_at: datetime) -> Iterator[tuple[datetime, i
         until_at = min(end_at, hour_at + HOUR)
         yield hour_at, int((until_at - start_at).total_seconds())
         start_at = until_at
-

@@ -30,3 +30,13 @@ where
     or u.allocated_seconds > u.observed_seconds
     or u.busy_seconds > u.observed_seconds
     or h.held_seconds > u.allocated_seconds
+union all
+select bill_of(t.twin), t.usage_hour_at, t.instance_id, t.device_seconds, i.capacity_ns
+from (
+    select twin, usage_hour_at, instance_id, sum(device_seconds) as device_seconds
+    from true_lines
+    where cost_class = 'accelerator' and told_as(twin) <> 'explorer'
+    group by all
+) as t
+left join int_instance_hours as i using (usage_hour_at, instance_id)
+where i.capacity_ns is distinct from t.device_seconds * 1000000000

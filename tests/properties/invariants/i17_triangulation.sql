@@ -28,7 +28,8 @@ join (
     group by all
 ) as d on d.bill = b.number
 where
-    b.explorer_off_usd <> d.off_usd
-    or d.explanations is distinct from case
-        when b.explorer_off_usd = 0 then null when b.explorer_off_usd <= 0.01 then 'rounding' else 'unexplained'
-    end
+    d.bill in (select bill_of(twin_of(account_id)) from raw_cost_explorer_groups where told_as(twin_of(account_id)) = 'base')
+    and (b.explorer_off_usd, d.explanations) is distinct from (
+        d.off_usd,
+        case when b.explorer_off_usd = 0 then null when b.explorer_off_usd <= 0.01 then 'rounding' else 'unexplained' end
+    )
