@@ -1,4 +1,4 @@
-"""Many drawn bills allocated in one batch: every bill has eight twins, every twin ids of its own, and one run of the models serves all.
+"""Many drawn bills allocated in one batch: each has eight twins with ids of their own; one run of the models for all.
 
 A twin is the bill told otherwise (permuted, scaled, without telemetry, as FOCUS …); the invariants compare them.
 """
@@ -54,8 +54,10 @@ create table true_lines (
     record_type varchar, cost_class varchar, instance_id varchar, block varchar, billed_usd decimal(38, 10),
     effective_usd decimal(38, 10), list_usd decimal(38, 10), commitment_usd decimal(38, 10), device_seconds bigint
 );
-create table true_hours (twin integer, usage_hour_at timestamptz, instance_id varchar, workload varchar, held bigint, total bigint,
-    is_exact boolean);
+create table true_hours (
+    twin integer, usage_hour_at timestamptz, instance_id varchar, workload varchar, held bigint, total bigint,
+    is_exact boolean
+);
 create table true_bills (
     number integer, has_net boolean, factor integer, restated_usd decimal(38, 10), explorer_off_usd decimal(38, 10)
 );
@@ -65,7 +67,9 @@ create macro bill_of(twin) as twin // 8;
 create macro told_as(twin) as ['base', 'again', 'scaled', 'blind', 'more', 'first', 'focus', 'explorer'][twin % 8 + 1];
 -- words apart from the names of the twin
 create macro plain(words) as regexp_replace(words, 't\\d{7}', '', 'g');
-create macro line_key(cost_line_id) as split_part(cost_line_id, '/', 4);
+-- key of the line as it was drawn; a line that the models make of it has a longer one
+create macro line_key(cost_line_id) as
+    regexp_replace(regexp_extract(cost_line_id, '^[^/]*/[^/]*/[^/]*/(.*)$', 1), 'i-[0-9a-f]{10}', 'i-');
 create macro units(cost_usd) as cast(cost_usd * 10000000000 as hugeint);
 """
 
@@ -151,7 +155,8 @@ def _truth(bill: Bill, twin: int, lines: Iterable[Line]) -> Iterator[tuple[str, 
         yield "true_lines", {
             "twin": twin, "line_key": line.key, "account_id": account(twin, line), "billing_period": period_of(line),
             "usage_date": line.start_at.date(), "usage_hour_at": line.start_at, "record_type": line.record_type,
-            "cost_class": line.cost_class, "instance_id": line.resource_id if line.seconds or line.instance_type else "",
+            "cost_class": line.cost_class,
+            "instance_id": line.resource_id if line.seconds or line.instance_type else "",
             "block": line.block, "billed_usd": usd(line.billed), "effective_usd": usd(line.effective),
             "list_usd": usd(line.public), "commitment_usd": usd(line.commitment),
             "device_seconds": line.seconds * TYPES[line.instance_type][0] if line.seconds else 0,

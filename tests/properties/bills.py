@@ -26,7 +26,7 @@ TYPES = {
     "inf1.6xlarge": (4, "cores"),
     "trn2.3xlarge": (1, "lnc"),
 }
-# who holds a device in a ten-minute slot: pods a and b, a Slurm job, nobody, somebody unnamed, a under a new UID; no sample
+# who holds a device in a slot: pod a, pod b, both, a Slurm job, nobody, somebody unnamed, a under a new UID; no sample
 STATES = {
     "gpu": ("a", "b", "ab", "job", "free", "busy", "renewed", "gap"),
     "mig": ("ab", "a", "free", "whole", "gap"),

@@ -1,4 +1,4 @@
-"""Bills are drawn many at once and allocated in one batch; one that breaks an invariant is drawn again, alone, and shrunk."""
+"""Bills are drawn many at once and allocated in one batch; one that breaks an invariant is shrunk alone."""
 
 from __future__ import annotations
 

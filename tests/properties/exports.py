@@ -82,11 +82,15 @@ def cur_rows(lines: list[Line], delivery: Delivery, *, has_net: bool) -> Iterato
     for number, line in enumerate(lines, 1):
         period = period_of(line)
         yield "raw_cur_lines", {
-            "delivery_id": delivery.id(period), "line_number": number, "line_item_id": line.key, "billing_period": period,
-            "usage_start_at": line.start_at, "usage_end_at": line.start_at + HOUR, "payer_account_id": account(delivery.twin),
-            "account_id": account(delivery.twin, line), "record_type": line.record_type, "product_code": line.product_code,
+            "delivery_id": delivery.id(period), "line_number": number, "line_item_id": line.key,
+            "billing_period": period,
+            "usage_start_at": line.start_at, "usage_end_at": line.start_at + HOUR,
+            "payer_account_id": account(delivery.twin),
+            "account_id": account(delivery.twin, line), "record_type": line.record_type,
+            "product_code": line.product_code,
             "usage_type": line.usage_type, "resource_id": line.resource_id, "instance_type": line.instance_type,
-            "region": "us-east-1", "currency": "USD", "usage_amount": hours(line.seconds), "unblended_cost": usd(line.billed),
+            "region": "us-east-1", "currency": "USD", "usage_amount": hours(line.seconds),
+            "unblended_cost": usd(line.billed),
             "net_unblended_cost": usd(line.net), "public_on_demand_cost": usd(line.public),
             "reservation_effective_cost": usd(line.reservation_effective),
             "net_reservation_effective_cost": usd(line.net_reservation_effective),
@@ -97,21 +101,23 @@ def cur_rows(lines: list[Line], delivery: Delivery, *, has_net: bool) -> Iterato
             "has_net_columns": has_net, "resource_tags": "{}",
             "sp_arn": line.resource_id if "savingsplan/" in line.resource_id else "",
             "reservation_arn": line.resource_id if "reserved-instances/" in line.resource_id else "",
-            "capacity_reservation_arn": f"arn:aws:ec2:us-east-1:1:capacity-reservation/{line.block}" if line.block else "",
+            "capacity_reservation_arn": line.block and f"arn:aws:ec2:us-east-1:1:capacity-reservation/{line.block}",
             "capacity_reservation_type": "EC2 Capacity Block for ML" if line.block else "",
         }  # fmt: skip
 
 
 def split_rows(lines: list[Line], delivery: Delivery) -> Iterator[tuple[str, Row]]:
-    """How AWS divides each instance-hour: two pods with their parts of what nobody used, and what nobody used, again."""
+    """How AWS divides an instance-hour: two pods with parts of what nobody used, and what nobody used again."""
     for number, line in enumerate(lines, 10_001):
         if line.seconds:
             parts = [("pod/a", 4, 1), ("pod/b", 3, 2), ("Unused", 3, 0)]
             for place, (pod, used, unused) in enumerate(parts):
                 yield "raw_cur_splits", {
                     "delivery_id": delivery.id(period_of(line)), "line_number": number * 3 + place,
-                    "billing_period": period_of(line), "usage_start_at": line.start_at, "usage_end_at": line.start_at + HOUR,
-                    "account_id": account(delivery.twin, line), "usage_type": "USE1-EKS-EC2-GPU-Hours", "resource_id": pod,
+                    "billing_period": period_of(line), "usage_start_at": line.start_at,
+                    "usage_end_at": line.start_at + HOUR,
+                    "account_id": account(delivery.twin, line), "usage_type": "USE1-EKS-EC2-GPU-Hours",
+                    "resource_id": pod,
                     "parent_resource_id": line.resource_id, "split_cost": usd(line.effective * used // 10),
                     "unused_cost": usd(line.effective * unused // 10), "unblended_cost": usd(0), "resource_tags": "{}",
                 }  # fmt: skip
@@ -151,7 +157,8 @@ def focus_rows(lines: list[Line], delivery: Delivery) -> Iterator[tuple[str, Row
         period = period_of(line)
         yield "raw_focus_lines", {
             "delivery_id": delivery.id(period), "line_number": number, "focus_version": "1.2", "billing_period": period,
-            "charge_start_at": line.start_at, "charge_end_at": line.start_at + HOUR, "provider": "AWS", "publisher": "AWS",
+            "charge_start_at": line.start_at, "charge_end_at": line.start_at + HOUR, "provider": "AWS",
+            "publisher": "AWS",
             "billing_account_id": account(delivery.twin), "sub_account_id": account(delivery.twin, line),
             "charge_frequency": "Usage-Based", "service_name": line.product_code, "service_code": line.product_code,
             "region": "us-east-1", "resource_id": line.resource_id, "sku_meter": line.usage_type,

@@ -1,4 +1,4 @@
-"""The lines of a drawn bill as CUR words them, each with the effective cost and the class that the contract gives it."""
+"""The lines of a drawn bill as CUR words them, with the effective cost and the class that the contract gives them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.properties.bills import HOUR, Bill, Charge, Node
 ACCELERATOR = "accelerator"
 PLAN = "arn:aws:savingsplans::1:savingsplan/p"
 RESERVATION = "arn:aws:ec2:us-east-1:1:reserved-instances/r"
+TRAINING = "arn:aws:sagemaker:us-east-1:1:training-job/j"
 # what an instance becomes when it is stopped and started as another type
 OTHER_TYPE = "g5.12xlarge"
 
@@ -47,7 +48,8 @@ class Line:
     def times(self, factor: int) -> Line:
         """The same line with all its money multiplied."""
         money = (
-            "billed", "effective", "public", "net", "plan_effective", "net_plan_effective", "commitment", "commitment_used",
+            "billed", "effective", "public", "net", "plan_effective", "net_plan_effective", "commitment",
+            "commitment_used",
             "reservation_effective", "net_reservation_effective", "unused_upfront", "unused_recurring",
         )  # fmt: skip
         return replace(self, **{name: None if (a := getattr(self, name)) is None else a * factor for name in money})
@@ -69,7 +71,7 @@ def block_id(number: int, node: int) -> str:
 
 
 def hours_of(node: Node, bill: Bill) -> Iterator[tuple[int, datetime, int]]:
-    """(number, UTC hour, billed seconds) of each hour that the bill holds; a node of no billed time has one empty hour."""
+    """(number, UTC hour, billed seconds) of each billed hour; a node billed for no time has one empty hour."""
     if node.billed_minutes < 0:
         return
     start_at = bill.first_at + timedelta(minutes=node.start_minute)
@@ -116,7 +118,9 @@ def _purchased(node: Node, base: Line, bill: Bill, block: str, *, is_first: bool
         net = after_discount(drawn, bill)
         yield replace(
             base,
-            **{"record_type": "DiscountedUsage", "billed": 0, "effective": drawn if net is None else net},
+            record_type="DiscountedUsage",
+            billed=0,
+            effective=drawn if net is None else net,
             reservation_effective=drawn,
             net_reservation_effective=net,
             net=0 if bill.has_net else None,
@@ -140,18 +144,21 @@ def _on_demand(line: Line, bill: Bill) -> Line:
 
 
 def _covered(line: Line, bill: Bill) -> Iterator[Line]:
-    """What a Savings Plan covers: its use, the negation, and the plan's fee of that hour with a part that nobody drew."""
+    """What a Savings Plan covers: its use, the negation, and the plan's fee of the hour, a part of it unused."""
     drawn = line.billed * 6 // 10
     net = after_discount(drawn, bill)
     yield replace(
         line,
-        **{"record_type": "SavingsPlanCoveredUsage", "effective": drawn if net is None else net},
+        record_type="SavingsPlanCoveredUsage",
+        effective=drawn if net is None else net,
         plan_effective=drawn,
         net_plan_effective=net,
     )
     yield replace(
         line,
-        **{"key": line.key + "neg", "record_type": "SavingsPlanNegation", "cost_class": "adjustment"},
+        key=line.key + "neg",
+        record_type="SavingsPlanNegation",
+        cost_class="adjustment",
         billed=-line.billed,
         effective=0,
         public=None,
@@ -159,9 +166,15 @@ def _covered(line: Line, bill: Bill) -> Iterator[Line]:
     unused = line.billed // 100 + 1
     yield replace(
         line,
-        **{"key": line.key + "fee", "record_type": "SavingsPlanRecurringFee", "cost_class": "idle.reserved_unused"},
-        **{"usage_type": "ComputeSP:1yrNoUpfront", "product_code": "ComputeSavingsPlans"},
-        **{"resource_id": PLAN, "instance_type": "", "public": None, "seconds": 0},
+        key=line.key + "fee",
+        record_type="SavingsPlanRecurringFee",
+        cost_class="idle.reserved_unused",
+        usage_type="ComputeSP:1yrNoUpfront",
+        product_code="ComputeSavingsPlans",
+        resource_id=PLAN,
+        instance_type="",
+        public=None,
+        seconds=0,
         billed=drawn + unused,
         effective=unused,
         commitment=drawn + unused,
@@ -175,7 +188,11 @@ def _block_fee(line: Line, node: Node, bill: Bill, block: str) -> Line:
     net = after_discount(fee, bill)
     return replace(
         line,
-        **{"key": line.key + "fee", "record_type": "Fee", "cost_class": "block_fee", "seconds": 0, "public": None},
+        key=line.key + "fee",
+        record_type="Fee",
+        cost_class="block_fee",
+        seconds=0,
+        public=None,
         start_at=bill.first_at - timedelta(days=9),
         usage_type=f"USE1-CapacityBlock:{line.instance_type}",
         resource_id=block,
@@ -203,12 +220,13 @@ WORDS: dict[str, tuple[str, str, str, str, int, str]] = {
     "plan_unused": (
         "SavingsPlanRecurringFee", "ComputeSP:1yrNoUpfront", "ComputeSavingsPlans", PLAN, 1, "idle.reserved_unused"
     ),
-    "reservation_unused": ("RIFee", "USE1-HeavyUsage:p4d.24xlarge", "AmazonEC2", RESERVATION, 1, "idle.reserved_unused"),
+    "reservation_unused": ("RIFee", "USE1-HeavyUsage:p4d.24xlarge", "AmazonEC2", RESERVATION, 1,
+    "idle.reserved_unused"),
     "reservation_upfront": ("Fee", "", "AmazonEC2", RESERVATION, 1, "adjustment"),
     "unused_box": ("Usage", "USE1-UnusedBox:p5.48xlarge", "AmazonEC2", "cr-1", 1, "idle.reserved_unused"),
     "empty_reservation": ("Usage", "USE1-Reservation:p5.48xlarge", "AmazonEC2", "cr-1", 0, ""),
     "marketplace": ("Usage", "SoftwareUsage:p5.48xlarge", "5xwhat3v3r", "", 1, ""),
-    "training_job": ("Usage", "USE1-Train:ml.p5.48xlarge", "AmazonSageMaker", "arn:aws:sagemaker:us-east-1:1:training-job/j", 1, ""),
+    "training_job": ("Usage", "USE1-Train:ml.p5.48xlarge", "AmazonSageMaker", TRAINING, 1, ""),
     "free_tier": ("Usage", "USE1-Requests-Tier1", "AmazonS3", "bucket", 0, ""),
     "discounted_hour": ("Usage", "USE1-BoxUsage:p5.48xlarge", "AmazonEC2", "", -1, ACCELERATOR),
 }  # fmt: skip

@@ -1,6 +1,7 @@
-"""The invariants of the allocation, each a property over bills that Hypothesis draws: 200 here, 5,000 in the slow tier.
+"""The invariants of the allocation, each a property over drawn bills: 200 here, 5,000 in the slow tier.
 
-Drawing is cheap and a run of the models is not: all bills are allocated in one batch, and an invariant is one query over
+Drawing is cheap and a run of the models is not: all bills are allocated in one batch,
+and an invariant is one query over
 it (`invariants/*.sql`), whose rows name the bills that break it.
 """
 

@@ -9,7 +9,7 @@ union all
 select bill_of(t.twin), told_as(t.twin), 'number of lines', '', coalesce(l.found, 0) - t.drawn
 from (select twin, count(*) as drawn from true_lines where told_as(twin) = 'focus' group by twin) as t
 left join (
-    select twin_of(account_id) as twin, count(*) as found from int_cost_lines where cost_source = 'focus' group by twin
+    select twin_of(account_id) as twin, count(*) as found from int_cost_lines where cost_source = 'focus' and line_key(cost_line_id) not like '%/%' group by twin
 ) as l using (twin)
 where l.found is distinct from t.drawn
 union all

@@ -5,7 +5,7 @@ with told as (
         line_key(cost_line_id) as line_key, cost_class, plain(workload_id) as workload,
         units(billed_cost_usd) as billed, units(effective_cost_usd) as effective,
     from fct_cost_allocated_hourly
-    where cost_status = 'billed' and line_key(cost_line_id) <> ''
+    where cost_status = 'billed' and line_key(cost_line_id) not like '%/%' and cost_source = 'cur'
 )
 
 select bill, usage_hour_at, line_key, cost_class, workload, a.effective, b.effective, k.factor
