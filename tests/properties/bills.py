@@ -104,23 +104,27 @@ amounts = st.one_of(
     st.integers(1, 10**15),
 )
 
+rates = st.integers(10**9, 10**12)
+
 
 @st.composite
 def nodes(draw: st.DrawFn) -> Node:
     """Any instance, billed for as long as it ran, or shorter, or not at all (nobody has the bill of its account)."""
     instance_type = draw(st.sampled_from(sorted(TYPES)))
-    minutes = draw(st.sampled_from([1, 7, 20, 60, 90, 120, 150]))
+    purchase = draw(st.sampled_from(PURCHASES))
+    minutes = draw(st.sampled_from([1, 7, 20, 60, 90, 120, 150, 150, 150]))
     states = st.tuples(st.sampled_from(STATES[TYPES[instance_type][1]]), st.sampled_from([1, 1, 2, 3]))
     return Node(
         instance_type=instance_type,
-        purchase=draw(st.sampled_from(PURCHASES)),
+        purchase=purchase,
         start_minute=draw(st.sampled_from([0, 0, 10, 23, 40, 59])),
         minutes=minutes,
-        billed_minutes=draw(st.sampled_from([minutes, minutes, minutes, minutes // 2, 0, -1])),
-        rates=tuple(draw(st.lists(amounts, min_size=1, max_size=2))),
+        billed_minutes=draw(st.sampled_from([*[minutes] * 6, minutes // 2, 0, -1])),
+        rates=tuple(draw(st.lists(st.one_of(rates, rates, amounts), min_size=1, max_size=2))),
         states=tuple(state for state, times in draw(st.lists(states, min_size=1, max_size=4)) for _ in range(times)),
         is_listed=draw(st.booleans()),
-        changes_type=draw(st.sampled_from([False, False, False, True])),
+        # a Capacity Block holds instances of one type
+        changes_type=draw(st.sampled_from([False, False, False, purchase != "block"])),
         changes_account=draw(st.sampled_from([False, False, False, True])),
     )
 
