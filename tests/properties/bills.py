@@ -129,7 +129,13 @@ def nodes(draw: st.DrawFn) -> Node:
     )
 
 
-charges = st.builds(Charge, kind=st.sampled_from(CHARGES), hour=st.integers(0, HOURS - 1), amount=amounts)
+charges = st.builds(
+    Charge,
+    # a negative hour divides as the hour does: the most telling kind
+    kind=st.sampled_from([*CHARGES, *["discounted_hour"] * 4]),
+    hour=st.integers(0, HOURS - 1),
+    amount=st.one_of(rates, amounts),
+)
 bills = st.builds(
     Bill,
     month=st.sampled_from(MONTHS),

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from pipeline.sources.base import IngestOptions, ParsedDelivery, SourceObject
 from pipeline.sources.cur import read_export
 from pipeline.sources.cur_manifest import read_manifest
-from tests.properties.exports import HOUR, account, hours, usd
+from tests.properties.bills import HOUR
+from tests.properties.exports import account, hours, usd
 from tests.properties.lines import Line
 
 AT = datetime(2026, 10, 4, tzinfo=UTC)
@@ -31,7 +32,7 @@ def deliver(lines: list[Line], currencies: list[str], folder: Path) -> ParsedDel
 
 
 def _table(lines: list[Line], currencies: list[str]) -> pa.Table:
-    amounts = {
+    amounts: dict[str, list[int | None]] = {
         "line_item_unblended_cost": [line.billed for line in lines],
         "reservation_effective_cost": [line.reservation_effective for line in lines],
         "savings_plan_savings_plan_effective_cost": [line.plan_effective for line in lines],

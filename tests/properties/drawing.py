@@ -12,7 +12,7 @@ from pipeline.models import Models
 from tests.properties.allocation import Batch, allocate
 from tests.properties.bills import Bill, bills
 
-ALONE = 60
+ALONE = 15
 INVARIANTS = Path(__file__).parent / "invariants"
 QUIET = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from tests.properties.bills import HOUR, Bill, Charge, Node
 
@@ -49,10 +50,11 @@ class Line:
         """The same line with all its money multiplied."""
         money = (
             "billed", "effective", "public", "net", "plan_effective", "net_plan_effective", "commitment",
-            "commitment_used",
-            "reservation_effective", "net_reservation_effective", "unused_upfront", "unused_recurring",
+            "commitment_used", "reservation_effective", "net_reservation_effective", "unused_upfront",
+            "unused_recurring",
         )  # fmt: skip
-        return replace(self, **{name: None if (a := getattr(self, name)) is None else a * factor for name in money})
+        scaled: dict[str, Any] = {name: getattr(self, name) * factor for name in money if getattr(self, name)}
+        return replace(self, **scaled)
 
 
 def after_discount(amount: int, bill: Bill) -> int | None:

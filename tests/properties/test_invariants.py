@@ -76,7 +76,7 @@ def test_i05_associativity_days_are_the_sums_of_their_hours(drawn: Drawn) -> Non
 
 def test_i05_associativity_windows_allocated_apart_make_the_whole(drawn: Drawn) -> None:
     batch = drawn.batch
-    found = batch.conn.execute("select distinct usage_date from true_lines order by usage_date").fetchall()
+    found = batch.conn.execute("select distinct usage_date from true_lines order by usage_date").fetchall()[::4]
     cuts = [
         ALL_TIME.start_at,
         *(datetime(day.year, day.month, day.day, tzinfo=UTC) for (day,) in found),
