@@ -11,7 +11,7 @@
 -- column: allocated_unused_cost_usd | effective cost times the part of the held time that did not work; NULL where unknown
 -- column: utilization_ratio | busy over held, 0-1; NULL where unknown
 -- column: cost_per_busy_device_hour_usd | effective cost over busy device-hours, unknown time counted at the known ratio; NULL where nothing was busy or known
--- check:  fail | effective_cost_usd >= 0 | a negative workload cost is a lost credit row
+-- check:  warn | effective_cost_usd >= 0 | negative lines of instances outweigh their use on this day: money back that the bill does not call a credit
 -- check:  fail | utilization_ratio is null or utilization_ratio between 0 and 1 | a ratio is between 0 and 1
 -- check:  warn | device_hours is not null | money without held hours: telemetry was withdrawn after the allocation
 -- window: usage_date

@@ -21,10 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import RefusedDelivery
-from pipeline.models import Models, load_models
+from pipeline.headers import substitute
+from pipeline.models import Models, load_models, time_literal
 from pipeline.warehouse import SQL_DIR
 from pipeline.windows import ALL_TIME
-from tests.properties.allocation import allocate, select
+from tests.properties.allocation import RESULTS, allocate, select
 from tests.properties.bills import Bill, bills
 from tests.properties.cur_file import deliver
 from tests.properties.drawing import INVARIANTS, Drawn, draw
@@ -166,6 +167,15 @@ def test_i19_splits_of_aws_are_no_money_of_their_own(drawn: Drawn) -> None:
         "select count(*), sum(unused_cost_usd) from stg_cur_splits having sum(unused_cost_usd) > 0"
     )
     drawn.holds("i19_splits")
+
+
+def test_no_failing_check_of_a_model_of_money_would_stop_a_publication(drawn: Drawn) -> None:
+    window = {"start_at": time_literal(ALL_TIME.start_at), "end_at": time_literal(ALL_TIME.end_at)}
+    for name in ("int_cost_lines", "int_hour_weights", "int_cost_parts", *RESULTS):
+        for check in drawn.models[name].checks if name in drawn.models else ():
+            failures = check.query or f"from {name} where not ({check.expression})"
+            if check.severity == "fail":
+                assert drawn.batch.violations(f"from ({substitute(failures, window)}) limit 3") == [], check.why
 
 
 @pytest.mark.slow
