@@ -20,7 +20,7 @@ CADENCE_MS = 600_000
 OBSERVED_DEVICES = 2
 CORES = {"cores": 4, "lnc": 4}
 # what `more` makes of a slot: pod a holds what nobody known held
-MORE = {"free": "a", "busy": "a", "gap": "a"}
+MORE = {"free": "a", "busy": "a"}
 # fourteenths of a device: whole GPUs and halves; MIG instances of three and four slices of seven
 FOURTEEN = 14
 WEIGHTS = {
@@ -42,9 +42,16 @@ class Meaning:
 
 
 def with_more(bill: Bill) -> Bill:
-    """The bill whose pod a holds whatever nobody known held."""
-    known = tuple(replace(node, states=tuple(MORE.get(state, state) for state in node.states)) for node in bill.nodes)
-    return replace(bill, nodes=known)
+    """The bill whose pod a holds whatever nobody known held, and whole GPUs where no sample came.
+
+    Part of a device that no sample told of would bring the rest of it into sight too, as idle time.
+    """
+    return replace(bill, nodes=tuple(_with_more(node) for node in bill.nodes))
+
+
+def _with_more(node: Node) -> Node:
+    more = {**MORE, "gap": "a"} if node.telemetry == "gpu" else MORE
+    return replace(node, states=tuple(more.get(state, state) for state in node.states))
 
 
 def slots(node: Node, bill: Bill) -> Iterator[tuple[int, datetime]]:
