@@ -31,7 +31,7 @@ from tests.properties.exports import (
     split_rows,
     usd,
 )
-from tests.properties.lines import Line, block_id, lines_of, restated
+from tests.properties.lines import Line, block_id, instance_id, lines_of, restated
 from tests.properties.telemetry import inventory_rows, meanings, telemetry_rows, with_more
 
 TWINS = ("base", "again", "scaled", "blind", "more", "first", "focus", "explorer")
@@ -47,6 +47,7 @@ RESULTS = (
     "mart_restatements",
     "mart_distributed_cost_daily",
     "stg_cur_splits",
+    "mart_unit_cost_daily",
 )
 TRUTH = """
 create table true_lines (
@@ -59,7 +60,8 @@ create table true_hours (
     is_exact boolean
 );
 create table true_bills (
-    number integer, has_net boolean, factor integer, restated_usd decimal(38, 10), explorer_off_usd decimal(38, 10)
+    number integer, has_net boolean, factor integer, tokens bigint, node_count integer,
+    restated_usd decimal(38, 10), explorer_off_usd decimal(38, 10)
 );
 -- the twin that an account belongs to, its bill, and how it is told
 create macro twin_of(account_id) as cast(left(account_id, 10) as integer);
@@ -150,6 +152,19 @@ def _telemetry(bill: Bill, twin: int, at: datetime) -> Iterator[tuple[str, Row]]
             }  # fmt: skip
 
 
+def _work(bill: Bill, twin: int, at: datetime) -> Iterator[tuple[str, Row]]:
+    """What pod a counted in the first hour of each node."""
+    delivery = Delivery(twin, "work_units", 0, at)
+    yield "raw_deliveries", delivery.row(None)
+    for which, _ in enumerate(bill.nodes):
+        yield "raw_work_units", {
+            "delivery_id": delivery.id(None), "line_number": which + 1, "start_at": bill.first_at,
+            "end_at": bill.first_at + timedelta(hours=1), "namespace": f"t{twin:07d}", "pod": "wa-0",
+            "container": "main",
+            "instance_id": instance_id(twin, which), "unit": "output_tokens", "units": bill.tokens,
+        }  # fmt: skip
+
+
 def _truth(bill: Bill, twin: int, lines: Iterable[Line]) -> Iterator[tuple[str, Row]]:
     for line in lines:
         yield "true_lines", {
@@ -176,12 +191,13 @@ def rows_of(bill: Bill, number: int) -> Iterator[tuple[str, Row]]:
     at = bill.first_at + SETTLED
     yield "true_bills", {
         "number": number, "has_net": bill.has_net, "factor": bill.factor, "restated_usd": usd(bill.restated),
-        "explorer_off_usd": usd(bill.explorer_off),
+        "explorer_off_usd": usd(bill.explorer_off), "tokens": bill.tokens, "node_count": len(bill.nodes),
     }  # fmt: skip
     for twin in range(number * len(TWINS), (number + 1) * len(TWINS)):
         lines = twin_lines(bill, twin)
         yield from _bill_rows(bill, twin, lines, at)
         yield from _telemetry(bill, twin, at)
+        yield from _work(bill, twin, at)
         yield from _truth(bill, twin, lines)
 
 

@@ -88,6 +88,7 @@ class Bill:
     factor: int
     restated: int
     explorer_off: int
+    tokens: int
 
     @property
     def first_at(self) -> datetime:
@@ -146,4 +147,5 @@ bills = st.builds(
     factor=st.sampled_from([2, 3, 7, 1000]),
     restated=st.sampled_from([0, 1, -1, 10**10, 10**13]),
     explorer_off=st.sampled_from([0, 0, 1, 10**8, 5 * 10**12]),
+    tokens=st.sampled_from([0, 1, 7, 10**6, 10**15]),
 )

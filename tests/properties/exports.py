@@ -31,7 +31,9 @@ class Delivery:
     def id(self, period: date | None) -> UUID:
         """One id per twin, source, rank and billing period."""
         month = 0 if period is None else period.year * 12 + period.month
-        source = ("cur", "focus", "cost_explorer", "dcgm", "neuron_monitor", "inventory").index(self.source)
+        source = ("cur", "focus", "cost_explorer", "dcgm", "neuron_monitor", "inventory", "work_units").index(
+            self.source
+        )
         return UUID(int=(((self.twin * 100_000 + month) * 10 + source) * 10 + self.rank) + 1)
 
     def row(self, period: date | None) -> Row:

@@ -106,6 +106,10 @@ def test_i09_restatement_changes_the_cost_by_what_the_bill_changed(drawn: Drawn)
     drawn.holds("i09_restatement")
 
 
+def test_i09_restatements_add_up_to_the_bill(drawn: Drawn) -> None:
+    drawn.holds("i09_restatements")
+
+
 def test_i10_bases_are_never_mixed_and_commitments_add_up(drawn: Drawn) -> None:
     drawn.holds("i10_bases")
 
@@ -176,6 +180,13 @@ def test_no_failing_check_of_a_model_of_money_would_stop_a_publication(drawn: Dr
             failures = check.query or f"from {name} where not ({check.expression})"
             if check.severity == "fail":
                 assert drawn.batch.violations(f"from ({substitute(failures, window)}) limit 3") == [], check.why
+
+
+def test_i20_unit_cost_without_units_is_null_with_a_reason(drawn: Drawn) -> None:
+    assert drawn.batch.violations(
+        "select 1 from mart_unit_cost_daily where cost_per_million_units_usd is not null limit 1"
+    )
+    drawn.holds("i20_unit_costs")
 
 
 @pytest.mark.slow
