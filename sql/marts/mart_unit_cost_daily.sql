@@ -16,7 +16,7 @@
 -- column: counted_ratio | part of the held device time in hours in which this work was counted: the cost is that of the whole day, so below 1 either nothing was done in the other hours, or nobody counted
 -- column: reason_if_null | why there is no unit cost, '' where there is one
 -- check:  fail | (cost_per_million_units_usd is null) = (reason_if_null <> '') | a missing unit cost says why
--- check:  fail | cost_per_million_units_usd is null or (units > 0 and cost_per_million_units_usd >= 0) | nothing is divided by zero units
+-- check:  fail | cost_per_million_units_usd is null or units > 0 | nothing is divided by zero units
 -- check:  warn | reason_if_null <> 'no work counted on this day' | money was spent on days without any count of work: deliver work_units for them
 -- window: usage_date
 
@@ -83,7 +83,7 @@ beside as (
     ) as w using (usage_date, workload_id, chip, unit)
 ),
 
--- in 1e-10 USD, rounded half up: a quotient of DECIMALs would become a DOUBLE
+-- in 1e-10 USD, rounded half away from 0: a quotient of DECIMALs would become a DOUBLE
 priced as (
     select
         *,
@@ -101,11 +101,11 @@ select
     cast(effective_cost_usd as decimal(38, 10)) as effective_cost_usd,
     cast(billed_cost_usd as decimal(38, 10)) as billed_cost_usd,
     device_hours,
-    cast(cast((cost_units * 2000000 + divisor) // (divisor * 2) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
+    cast(cast(sign(cost_units) * ((abs(cost_units) * 2000000 + divisor) // (divisor * 2)) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
         as cost_per_million_units_usd,
-    cast(cast((cost_units * 2000 + divisor) // (divisor * 2) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
+    cast(cast(sign(cost_units) * ((abs(cost_units) * 2000 + divisor) // (divisor * 2)) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
         as cost_per_thousand_units_usd,
-    cast(cast((cost_units * 2 + divisor) // (divisor * 2) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
+    cast(cast(sign(cost_units) * ((abs(cost_units) * 2 + divisor) // (divisor * 2)) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
         as cost_per_unit_usd,
     cost_status,
     division,

@@ -13,7 +13,7 @@
 -- column: allocated_unused_cost_usd | effective cost times the part of the held time that did not work; NULL where unknown
 -- column: utilization_ratio | busy over held, 0-1; NULL where unknown
 -- column: cost_per_busy_device_hour_usd | effective cost over busy device-hours, unknown time counted at the known ratio; NULL where nothing was busy or known
--- check:  fail | effective_cost_usd >= 0 | a negative workload cost is a lost credit row
+-- check:  warn | effective_cost_usd >= 0 | negative lines of instances outweigh their use on this day: money back that the bill does not call a credit
 -- check:  fail | utilization_ratio is null or utilization_ratio between 0 and 1 | a ratio is between 0 and 1
 -- check:  warn | query: select * from mart_workload_cost_daily where device_hours is null and is_seen and usage_date >= cast($start_at as date) and usage_date < cast($end_at as date) and (usage_date, workload_id) not in (select (cast(usage_hour_at as date), workload_id) from int_request_weights where usage_hour_at >= $start_at and usage_hour_at < $end_at) | money without held hours or a request: telemetry was withdrawn after the allocation
 -- window: usage_date
@@ -127,7 +127,15 @@ select
     busy_device_hours,
     known_device_hours,
     -- from the exact sums, not from the rounded figures beside them
-    cast(effective_cost_usd * (1 - busy_ns / nullif(busy_held_ns, 0)) as decimal(38, 10)) as allocated_unused_cost_usd,
+    -- in whole units, as a double would move a large amount
+    cast(
+        cast(
+            sign(effective_cost_usd) * (
+                (2 * abs(cast(effective_cost_usd * 10000000000 as hugeint)) * (busy_held_ns - busy_ns) + busy_held_ns)
+                // nullif(2 * busy_held_ns, 0)
+            ) as decimal(28, 0)
+        ) * 0.0000000001 as decimal(38, 10)
+    ) as allocated_unused_cost_usd,
     cast(busy_ns / nullif(busy_held_ns, 0) as decimal(9, 6)) as utilization_ratio,
     cast(effective_cost_usd * 3600000000000 / nullif(held_ns * (busy_ns / nullif(busy_held_ns, 0)), 0) as decimal(38, 10))
         as cost_per_busy_device_hour_usd,
