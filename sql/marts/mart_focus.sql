@@ -1,7 +1,7 @@
 -- mart_focus: the allocated bill in FOCUS 1.2 columns with the allocation columns of 1.3, for tools that read FOCUS.
 -- grain:  x_UsageHourStart, x_CostLineId, x_CostClass, x_WorkloadId, x_Chip, ChargeCategory
 -- column: AllocatedMethodDetails | share of the origin charge, unit and quantity that gave it, as FOCUS 1.3 writes it; NULL for a charge that is not divided
--- column: AllocatedMethodId | how the origin charge was divided: device-time, see docs/allocation.md; NULL for a charge that is not divided
+-- column: AllocatedMethodId | how the origin charge was divided: by device-time, or by the allocation policy named, see docs/allocation.md; NULL for a charge that is not divided
 -- column: AllocatedResourceId | workload that the part was held by, else its cost class; NULL for a charge that is not divided
 -- column: AllocatedResourceName | name of that workload, else its cost class
 -- column: AllocatedTags | JSON object of what is known of the workload: team, cost_center, kind, cluster, namespace
@@ -244,7 +244,10 @@ select
                 '{"Elements":[{"AllocatedRatio":' || part_ratio || ',"UsageUnit":"Device Nanoseconds","UsageQuantity":'
                 || weight || '}]}'
     end as AllocatedMethodDetails,
-    case when is_spread then 'chipledger/device-time' end as AllocatedMethodId,
+    case
+        when is_spread and allocation_policy not in ('', 'accelerator_only') then 'chipledger/' || allocation_policy
+        when is_spread then 'chipledger/device-time'
+    end as AllocatedMethodId,
     case when is_spread then coalesce(nullif(workload_id, ''), cost_class) end as AllocatedResourceId,
     case when is_spread then coalesce(workload, cost_class) end as AllocatedResourceName,
     case when is_spread then workload_tags end as AllocatedTags,
