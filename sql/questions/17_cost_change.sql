@@ -3,8 +3,8 @@
 -- column: volume_usd | change in all device-hours times the earlier mean USD per device-hour, given to the types by their earlier cost
 -- column: price_usd | the type's device-hours of the day times its change in USD per device-hour; 0 where it is new or gone
 -- column: mix_usd | the rest: types that grew or shrank against the whole, new and gone ones with all their money
--- limit:  price + volume + mix = change exactly, in each row and in sum: what rounding leaves (below 1e-9 USD) is in mix
--- limit:  accelerators only; a bill that is not whole yet looks like a fall in volume
+-- limit:  price + volume + mix = change exactly, in each row and in sum: what rounding of ratios to 1e-10 leaves is in mix
+-- limit:  accelerators only, without fees for what was reserved and not used; a bill that is not whole yet looks like a fall in volume
 -- param:  usage_date = (select max(usage_date) from fct_cost_allocated_hourly where cost_status = 'billed') | UTC day to explain
 with sides as (
     select
