@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from pipeline import (
+    cli_ask,
     cli_benchmarks,
     cli_compare,
     cli_explain,
@@ -171,6 +172,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 app.command(epilog='Example: chipledger query "select * from mart_workload_cost_daily limit 5"')(cli_read.query)
+app.command(epilog="Example: chipledger ask idle_cost --param from_date=2026-11-01")(cli_ask.ask)
 app.command(epilog="Example: chipledger tables mart_idle_cost_daily")(cli_read.tables)
 app.command(epilog="Example: chipledger export mart_workload_cost_daily --to costs.csv")(cli_read.export)
 app.command(epilog="Example: chipledger statement 2026-11 --to statements/")(cli_read.statement)

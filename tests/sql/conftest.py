@@ -44,7 +44,17 @@ class Bench:
             for csv in given:
                 self._fill(csv.stem, csv)
             self._build_between({csv.stem for csv in given}, model, case)
-            return self._compare(model, case)
+            return self._compare(self._bind(model, case), case)
+        finally:
+            self.conn.rollback()
+
+    def ask(self, sql: str, case: Path) -> tuple[Rows, Rows]:
+        """(actual, expected) rows of a statement over tables filled with the CSVs of a case."""
+        self.conn.begin()
+        try:
+            for csv in sorted(set(case.glob("*.csv")) - {case / "expect.csv"}):
+                self._fill(csv.stem, csv)
+            return self._compare(sql, case)
         finally:
             self.conn.rollback()
 
@@ -76,12 +86,11 @@ class Bench:
         absent = "".join(f", '' as \"{name}\"" for name in self.texts.get(table, []) if name not in rows.columns)
         self.conn.execute(f"insert into {table} by name select *{absent} from {_read_csv(csv)}")
 
-    def _compare(self, model: str, case: Path) -> tuple[Rows, Rows]:
-        sql = self._bind(model, case)
+    def _compare(self, sql: str, case: Path) -> tuple[Rows, Rows]:
         expected = self.conn.sql(f"select * from {_read_csv(case / 'expect.csv')}")
         types = dict(zip(*_columns(self.conn.sql(sql)), strict=True))
         unknown = [column for column in expected.columns if column not in types]
-        assert not unknown, f"expect.csv names {unknown}; {model} has {sorted(types)}"
+        assert not unknown, f"expect.csv names {unknown}; there are {sorted(types)}"
         texts = ", ".join(f'cast(cast("{name}" as {types[name]}) as varchar) as "{name}"' for name in expected.columns)
         actual = self.conn.execute(f"select {texts} from (\n{sql}\n) order by all").fetchall()
         return actual, self.conn.execute(

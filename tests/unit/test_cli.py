@@ -39,7 +39,9 @@ def test_a_second_build_finds_nothing_new(chipledger) -> None:
     assert "nothing new" in out
 
 
-@pytest.mark.parametrize("words", [("query", "select 1"), ("tables",), ("export", "dim_workload", "--to", "x.csv")])
+@pytest.mark.parametrize(
+    "words", [("query", "select 1"), ("tables",), ("export", "dim_workload", "--to", "x.csv"), ("ask", "idle_cost")]
+)
 def test_reading_before_the_first_publication_says_what_to_run(chipledger, words: tuple[str, ...]) -> None:
     code, _, err = chipledger(*words)
     assert code == 1
@@ -235,3 +237,26 @@ def test_a_closed_finding_is_shown_with_its_end(
     out = capsys.readouterr().out
     assert "closed, 2026-11-13T00:00:00Z to 2026-11-14T00:00:00Z]" in out
     assert "open since 2026-11-13T00:00:00Z]" in out
+
+
+def test_ask_lists_the_questions_and_prints_one_as_sql(chipledger) -> None:
+    code, out, _ = chipledger("ask", "--json")
+    assert code == 0
+    assert (4, "idle_cost") in [(row["number"], row["name"]) for row in json.loads(out)]
+    code, out, _ = chipledger("ask", "4", "--param", "from_date=2026-11-01", "--sql")
+    assert code == 0
+    assert "usage_date >= cast('2026-11-01' as date)" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("idle",), "did you mean idle_cost"),
+        (("4", "--param", "from_date"), "write it as name=value"),
+        (("4", "--param", "day=1"), "no parameter day"),
+    ],
+)
+def test_a_wrong_question_is_a_usage_error_with_a_next_step(chipledger, words: tuple[str, ...], told: str) -> None:
+    code, _, err = chipledger("ask", *words)
+    assert code == 2
+    assert told in err
