@@ -12,6 +12,7 @@ from pipeline.sources.damage import DELIVER_AGAIN
 
 MAX_VALUE_CHARACTERS = 32 * 1024 * 1024
 _SPACE = " \t\n\r"
+_OF_NUMBERS = "0123456789.eE+-"
 _DECODER = json.JSONDecoder()
 
 
@@ -89,9 +90,15 @@ class _Text:
                     at_end = error.pos >= len(self._text.rstrip()) - 1
                     raise self.refusal("ends early" if at_end else f"is wrong: {error.msg}") from error
                 continue
-            # a number at the end of the text may go on in the next chunk
-            if end < len(self._text) or not self._fill():
+            # a number at the end of the text may go on in the next chunk, and of `0.` only the 0 was read
+            held = self._text
+            goes_on = not held[end:].strip(_OF_NUMBERS) and (end == len(held) or isinstance(value, int | float))
+            if not goes_on:
                 self._at = end
+                return value
+            length = end - self._at
+            if not self._fill():
+                self._at = length  # what was read before is forgotten
                 return value
 
     def refusal(self, what: str) -> RefusedDelivery:

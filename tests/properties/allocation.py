@@ -45,6 +45,7 @@ RESULTS = (
     "mart_workload_cost_daily",
     "mart_idle_cost_daily",
     "mart_restatements",
+    "int_bills",
     "mart_distributed_cost_daily",
     "stg_cur_splits",
     "mart_unit_cost_daily",

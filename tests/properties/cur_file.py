@@ -35,6 +35,8 @@ def _table(lines: list[Line], currencies: list[str]) -> pa.Table:
     amounts: dict[str, list[int | None]] = {
         "line_item_unblended_cost": [line.billed for line in lines],
         "reservation_effective_cost": [line.reservation_effective for line in lines],
+        "reservation_unused_recurring_fee": [line.unused_recurring for line in lines],
+        "reservation_unused_amortized_upfront_fee_for_billing_period": [line.unused_upfront for line in lines],
         "savings_plan_savings_plan_effective_cost": [line.plan_effective for line in lines],
         "savings_plan_total_commitment_to_date": [line.commitment for line in lines],
         "savings_plan_used_commitment": [line.commitment_used for line in lines],

@@ -151,3 +151,10 @@ def test_members_come_out_alike_however_the_bytes_are_cut(
         return
     chunks = [text[at : at + size] for at in range(0, len(text), size)]
     assert list(members(chunks, {}, "x")) == [((key,), value) for key, value in document.items()]
+
+
+def test_a_number_cut_behind_its_first_digit_is_read_whole() -> None:
+    text = b'{"a": 0.5, "b": -10e2, "c": 1}'
+    for cut in range(1, len(text)):
+        found = members((text[:cut], text[cut:]), {}, "x")
+        assert dict(found) == {("a",): 0.5, ("b",): -1000.0, ("c",): 1}
