@@ -101,8 +101,10 @@ select
     cast(effective_cost_usd as decimal(38, 10)) as effective_cost_usd,
     cast(billed_cost_usd as decimal(38, 10)) as billed_cost_usd,
     device_hours,
-    cast(cast(sign(cost_units) * ((abs(cost_units) * 2000000 + divisor) // (divisor * 2)) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
-        as cost_per_million_units_usd,
+    cast(
+        cast(sign(cost_units) * ((abs(cost_units) * 2000000 + divisor) // (divisor * 2)) as decimal(38, 0)) * 0.0000000001
+        as decimal(38, 10)
+    ) as cost_per_million_units_usd,
     cast(cast(sign(cost_units) * ((abs(cost_units) * 2000 + divisor) // (divisor * 2)) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
         as cost_per_thousand_units_usd,
     cast(cast(sign(cost_units) * ((abs(cost_units) * 2 + divisor) // (divisor * 2)) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
