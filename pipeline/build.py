@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.allocation import SettingRow
 
 CHUNK_ROWS = 2_000_000
+WIDE_COLUMNS, WIDE_CHUNK_ROWS = 48, 250_000  # of models wider than this fewer rows at once: their texts fill memory
 LEDGER_TABLES = frozenset({"raw_deliveries", "raw_rejects"})
 DELIVERED = "delivered_at"  # window of the models that go by when a bill was delivered, not by when things happened
 
@@ -307,7 +308,8 @@ def _build_windows(work: _Build, model: Model) -> None:
         windows = merge([*clip(touched, everything), *subtract(everything, built)])
         built = everything
     for window in windows:
-        for chunk in _chunks(window, work.rows_read(model)):
+        most_rows = CHUNK_ROWS if len(model.columns) <= WIDE_COLUMNS else min(CHUNK_ROWS, WIDE_CHUNK_ROWS)
+        for chunk in _chunks(window, work.rows_read(model), most_rows):
             work.sizes[model.name] += replace_window(
                 work.conn, model, work.bind(model, chunk), chunk, may_hold_rows=not is_new
             )
@@ -329,12 +331,12 @@ def _reasons(work: _Build, model: Model) -> list[Window]:
     return merge(window for table in tables for window in (*work.touched.get(table, ()), *work.changed.get(table, ())))
 
 
-def _chunks(window: Window, day_rows: dict[datetime, float]) -> Iterable[Window]:
-    """`window` cut at midnights, so that each part reads about CHUNK_ROWS rows or one day."""
+def _chunks(window: Window, day_rows: dict[datetime, float], most_rows: int) -> Iterable[Window]:
+    """`window` cut at midnights, so that each part reads about `most_rows` rows or one day."""
     start_at, rows = window.start_at, 0.0
     for day in split_days(window):
         count = day_rows.get(day.start_at, 0.0)
-        if rows and rows + count > CHUNK_ROWS:
+        if rows and rows + count > most_rows:
             yield Window(start_at, day.start_at)
             start_at, rows = day.start_at, 0.0
         rows += count
