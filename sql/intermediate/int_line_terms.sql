@@ -147,7 +147,13 @@ terms as (
         *,
         case
             -- what covers no later use is no purchase: its effective cost would have to be 0
-            when is_told_in_focus and charge_category = 'Purchase' and commitment_id is null and effective_cost_usd <> 0 then 'Usage'
+            when
+                is_told_in_focus
+                and charge_category = 'Purchase'
+                and commitment_id is null
+                and effective_cost_usd <> 0
+                and not is_upfront_fee
+                then 'Usage'
             when is_told_in_focus then charge_category
             when is_use or (record_type = 'Fee' and not is_upfront_fee) then 'Usage'
             when is_upfront_fee or is_fee_and_rest then 'Purchase'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -23,7 +24,26 @@ def ledger(world_of: WriteWorld, no_settings: None, tmp_path_factory: pytest.Tem
     home = tmp_path_factory.mktemp("asked") / "ledger"
     home.mkdir()
     (home / "workloads.toml").write_text(RULE, "utf-8")
-    return published(home, world_of(seed=3, days=9, interval_seconds=300).landing)
+    asked = published(home, world_of(seed=3, days=9, interval_seconds=300).landing)
+    (home / "work.csv").write_text(work_of(asked), "utf-8")
+    asked.ingest(home / "work.csv")
+    asked.publish()
+    return asked
+
+
+def work_of(ledger: Ledger) -> str:
+    """A day's tokens of each workload that serves and a day's steps of each that trains, as a CSV of work units."""
+    days = reading.query(
+        ledger.home,
+        "select cost.usage_date, w.cluster, w.namespace, w.workload from mart_workload_cost_daily as cost "
+        "join dim_workload as w using (workload_id) where w.namespace in ('serving', 'training') order by all",
+    )
+    lines = ["start_at,end_at,cluster,namespace,pod,unit,units"]
+    for day, cluster, namespace, workload in days.rows:
+        for unit in ("output_tokens", "prompt_tokens") if namespace == "serving" else ("steps",):
+            until = day + timedelta(days=1)
+            lines.append(f"{day}T00:00:00Z,{until}T00:00:00Z,{cluster},{namespace},{workload}-0,{unit},1000003")
+    return "\n".join(lines)
 
 
 def answer(ledger: Ledger, name: str, **values: str) -> list[dict[str, object]]:
