@@ -8,7 +8,10 @@
 with ends as (
     select
         account_id,
-        max(usage_hour_at + to_hours(span_hours)) filter (where line_class = 'accelerator') as instances_until_at,
+        max(usage_hour_at + to_hours(span_hours)) filter (
+            -- not the hours that the fee of a Capacity Block pays for: they may run ahead of what ran in them
+            where line_class = 'accelerator' and (usage_ms > 0 or cost_source = 'cost_explorer')
+        ) as instances_until_at,
         max(usage_hour_at + to_hours(span_hours)) as lines_until_at,
     from int_cost_lines
     group by account_id

@@ -89,6 +89,7 @@ lines as (
         usage_hour_at,
         usage_hour_at as usage_start_at,
         usage_hour_at + interval 1 hour as usage_end_at,
+        cast(date_trunc('month', usage_hour_at) as date) as billing_period,
         account_id,
         region,
         'Usage' as record_type,

@@ -2,7 +2,7 @@
 -- grain:  usage_date, billing_period, cost_status, cost_class, workload_id, chip, account_id
 -- column: usage_date | UTC day the money belongs to
 -- column: billing_period | first day of the month whose bill holds it
--- column: cost_status | billed: from a billing delivery
+-- column: cost_status | billed: from a billing delivery; estimated: hours that no bill covers yet
 -- column: cost_class | workload, idle.unallocated, idle.reserved_unused, shared, unattributed or adjustment
 -- column: workload_id | workload, '' in the other classes
 -- column: chip | chip, other where there is none

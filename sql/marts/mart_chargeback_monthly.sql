@@ -1,7 +1,7 @@
 -- mart_chargeback_monthly: what each team is charged per billing period: its workloads, and what its accounts leave idle, share or cannot name.
 -- grain:  billing_period, cost_status, team, cost_class, workload_id, chip, account_id
 -- column: billing_period | first day of the billed month
--- column: cost_status | billed: from a billing delivery
+-- column: cost_status | billed: from a billing delivery; estimated: hours that no bill covers yet
 -- column: team | team of the workload on the day, else the team that inherits the account; '' where nobody does
 -- column: cost_class | workload, idle.unallocated, idle.reserved_unused, shared, unattributed or adjustment
 -- column: workload_id | workload, '' in the other classes

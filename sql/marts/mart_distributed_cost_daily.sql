@@ -1,7 +1,7 @@
 -- mart_distributed_cost_daily: money without an owner, spread over the workloads of its day as the settings say, with a negative row where it came from.
 -- grain:  usage_date, cost_status, account_id, cluster, source_class, source_workload_id, resource, cost_class, workload_id
 -- column: usage_date | UTC day
--- column: cost_status | status of the money that is spread: billed, or '' for overhead
+-- column: cost_status | status of the money that is spread: billed or estimated, or '' for overhead
 -- column: account_id | account the money comes from, '' for overhead
 -- column: cluster | cluster the money comes from, '-' where unknown
 -- column: source_class | class the money comes from: shared, idle.*, adjustment, workload (a shared workload) or overhead

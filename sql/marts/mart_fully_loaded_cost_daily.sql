@@ -3,7 +3,7 @@
 -- column: usage_date | UTC day
 -- column: cost_class | workload, idle.unallocated, idle.reserved_unused, shared, unattributed or adjustment; overhead: what the rows above it were charged beyond the bill, taken away here
 -- column: workload_id | workload, '' in the other classes
--- column: cost_status | billed: from a billing delivery; '' for overhead
+-- column: cost_status | billed: from a billing delivery; estimated: hours that no bill covers yet; '' for overhead
 -- column: effective_cost_usd | direct cost: USD after discounts, commitments and upfront fees spread over use
 -- column: distributed_effective_cost_usd | what distribution added, or took away here
 -- column: fully_loaded_effective_cost_usd | both

@@ -6,7 +6,7 @@
 -- column: cost_class | workload, idle.unallocated, idle.reserved_unused, shared, unattributed or adjustment
 -- column: workload_id | workload, '' in the other classes
 -- column: resource | accelerator, vcpu or memory: policies that weigh device time alone put all on accelerators; other for a line that is no instance time
--- column: cost_status | billed: from a billing delivery
+-- column: cost_status | billed: from a billing delivery; estimated: hours that no bill covers yet
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use
 -- column: billed_cost_usd | USD as invoiced
 -- check:  fail | (cost_class = 'workload') = (workload_id <> '') | only workloads have a workload id
