@@ -35,7 +35,7 @@ REPEATED = {
     "publish.before_parquet_rename@5",
     "publish.after_parquet_rename@5",
 }
-# Not on the way of a `run` without Slack: tests/integration/test_slack_delivery.py passes the first three, the next
+# Not on the way of a `run` without Slack: tests/integration/slack/test_deaths.py passes the first three, the next
 # two belong to a step that no command takes, tests/integration/test_time_travel.py passes the last.
 ELSEWHERE = {
     "alerts.before_lookup",
