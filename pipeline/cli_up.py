@@ -14,7 +14,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +41,7 @@ class _Interrupted(Exception):
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Loopback port of the web interface.")] = API_PORT,
     home: Annotated[Path | None, typer.Option(help="Folder of the ledger; default: CHIPLEDGER_HOME.")] = None,
+    new_password: Annotated[bool, typer.Option("--new-password", help="Give admin a new generated password.")] = False,
 ) -> None:
     """Run the always-on services here, as docker-compose.yml does: ingest, build, publish, tell."""
     from pipeline import settings
@@ -54,21 +55,23 @@ def up(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
         try:
-            _run(values, places, port)
+            _run(values, places, port, new_password=new_password)
         except _Interrupted:
             say("stopped")
 
 
-def _run(values: Settings, places: Places, port: int) -> None:
+def _run(values: Settings, places: Places, port: int, *, new_password: bool) -> None:
+    from pipeline import services
     from pipeline.supervisor import Supervisor
 
-    secrets = _secrets(places)
+    secrets = _secrets(places, new_password=new_password)
     supervisor = Supervisor(places.logs, say)
     try:
         environment = _start_database(values, places, secrets, supervisor, port)
-        _start_airflow(supervisor, environment, places)
+        _prepare(environment | {services.ADMIN_PASSWORD: secrets.admin_password}, places, new_password=new_password)
+        _start_airflow(supervisor, environment)
         _wait_until_healthy(supervisor, port)
-        say(f"healthy: http://127.0.0.1:{port}  user admin, password in {places.passwords}")
+        say(f"healthy: http://127.0.0.1:{port}  user admin, first password: admin_password in {places.secrets}")
         say(f"logs in {places.logs}; Ctrl-C stops everything")
         while True:
             supervisor.watch()
@@ -111,17 +114,25 @@ def _for_sqlalchemy(url: str) -> str:
     return f"postgresql+psycopg2://{rest}"
 
 
-def _start_airflow(supervisor: Supervisor, environment: Mapping[str, str], places: Places) -> None:
+def _prepare(environment: Mapping[str, str], places: Places, *, new_password: bool) -> None:
+    """Tables, pool and first user, in Airflow's database."""
+    from pipeline import services
+
+    for words in services.preparation(new_password=new_password):
+        name = " ".join(words[:3])
+        say(name)
+        with (places.logs / "preparation.log").open("ab") as log:
+            command = [sys.executable, "-m", *words]
+            done = subprocess.run(command, env=dict(environment), stdout=log, stderr=log, check=False)
+        if done.returncode != 0:
+            raise ChipledgerError(f"{name} failed; see {places.logs / 'preparation.log'}")
+
+
+def _start_airflow(supervisor: Supervisor, environment: Mapping[str, str]) -> None:
     from pipeline import services
     from pipeline.supervisor import Service
 
     airflow = (sys.executable, "-m", "airflow")
-    for words in services.PREPARATION:
-        say(f"airflow {' '.join(words[:2])}")
-        with (places.logs / "preparation.log").open("ab") as log:
-            done = subprocess.run([*airflow, *words], env=dict(environment), stdout=log, stderr=log, check=False)
-        if done.returncode != 0:
-            raise ChipledgerError(f"airflow {' '.join(words[:2])} failed; see {places.logs / 'preparation.log'}")
     for name, words in services.PROCESSES.items():
         say(f"starting {name}")
         supervisor.start(Service(name, [*airflow, *words], environment))
@@ -140,18 +151,19 @@ def _wait_until_healthy(supervisor: Supervisor, port: int) -> None:
         time.sleep(0.5)
 
 
-def _secrets(places: Places) -> Secrets:
-    """The secrets of this home, made at the first start; the web interface's password also in a file of its own."""
+def _secrets(places: Places, *, new_password: bool = False) -> Secrets:
+    """The secrets of this home, made at the first start, with another admin password where one is asked for."""
     from pipeline.services import Secrets
 
     if places.secrets.is_file():
         known = Secrets(**json.loads(places.secrets.read_text("utf-8")))
+        if new_password:
+            known = replace(known, admin_password=randomness.token_urlsafe(24))
+            _write_private(places.secrets, json.dumps(asdict(known)))
     else:
         key = urlsafe_b64encode(randomness.token_bytes(32)).decode()
         known = Secrets(randomness.token_urlsafe(48), key, *(randomness.token_urlsafe(24) for _ in range(3)))
         _write_private(places.secrets, json.dumps(asdict(known)))
-    if not places.passwords.is_file():  # Airflow would print one it makes itself
-        _write_private(places.passwords, json.dumps({"admin": known.admin_password}))
     return known
 
 

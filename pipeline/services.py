@@ -21,17 +21,16 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer",),
 }
-PREPARATION: tuple[tuple[str, ...], ...] = (("db", "migrate"), ("pools", "set", *POOL))
+ADMIN_PASSWORD = "CHIPLEDGER_ADMIN_PASSWORD"  # told to the preparation alone
 
 # what every service is told alike, wherever it runs
 COMMON = {
     "AIRFLOW__API__WORKERS": "1",
+    "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "AIRFLOW__CORE__EXECUTOR": "dags.executor.WarmExecutor",
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__PARALLELISM": "4",
-    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
     "AIRFLOW__SCHEDULER__MP_START_METHOD": "fork",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
     # What a killed scheduler had begun is begun again once its last heartbeat is older than the threshold, looked for
@@ -49,7 +48,11 @@ COMMON = {
 
 @dataclass(frozen=True)
 class Secrets:
-    """What only these processes know; made once per home, handed on by environment, never by argument."""
+    """What only these processes know; made once per home, handed on by environment, never by argument.
+
+    `admin_password` is the first password of the web interface's first user: the database keeps a hash of it, and
+    whoever changes it there is not overruled.
+    """
 
     jwt_secret: str
     fernet_key: str
@@ -85,14 +88,15 @@ class Places:
         return self.folder / "secrets.json"
 
     @property
-    def passwords(self) -> Path:
-        """User → password of the web interface, readable by the owner alone."""
-        return self.folder / "passwords.json"
-
-    @property
     def lock(self) -> Path:
         """Held while `chipledger up` runs here."""
         return self.folder / "up.lock"
+
+
+def preparation(*, new_password: bool = False) -> tuple[tuple[str, ...], ...]:
+    """Python modules with their arguments, to run one after the other before the first process starts."""
+    administrator = ("dags.administrator", "--reset") if new_password else ("dags.administrator",)
+    return (("airflow", "db", "migrate"), ("airflow", "pools", "set", *POOL), administrator)
 
 
 def environment(places: Places, secrets: Secrets, database_url: str, port: int) -> dict[str, str]:
@@ -107,7 +111,6 @@ def environment(places: Places, secrets: Secrets, database_url: str, port: int) 
         "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(places.passwords),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(places.logs / "tasks"),
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",

@@ -248,13 +248,33 @@ def test_a_message_that_says_nothing_blocks_nothing(stack: Stack) -> None:
     assert stack.hosts("never") == []
 
 
-def test_nobody_enters_without_the_password_and_no_secret_stands_in_a_log(stack: Stack) -> None:
+def status(request: urllib.request.Request) -> int:
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def test_the_first_user_enters_with_the_password_and_nobody_without(stack: Stack) -> None:
+    site = f"http://127.0.0.1:{stack.port}"
+
+    def token(password: str) -> urllib.request.Request:
+        body = json.dumps({"username": "admin", "password": password}).encode()
+        return urllib.request.Request(f"{site}/auth/token", body, {"Content-Type": "application/json"})
+
+    assert status(urllib.request.Request(f"{site}/api/v2/dags")) == 401
+    assert status(token("wrong")) == 401
+    password = json.loads((stack.home / "services" / "secrets.json").read_text("utf-8"))["admin_password"]
+    with urllib.request.urlopen(token(password), timeout=30) as answer:
+        bearer = {"Authorization": f"Bearer {json.load(answer)['access_token']}"}
+    assert status(urllib.request.Request(f"{site}/api/v2/dags", headers=bearer)) == 200
+
+
+def test_no_secret_stands_in_a_log_or_an_argument(stack: Stack) -> None:
     services = stack.home / "services"
     secrets = [*json.loads((services / "secrets.json").read_text("utf-8")).values(), "hidden-aws-secret"]
     assert (services / "secrets.json").stat().st_mode & 0o077 == 0
-    assert (services / "passwords.json").stat().st_mode & 0o077 == 0
-    with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(f"http://127.0.0.1:{stack.port}/api/v2/dags", timeout=10)
     texts = [path.read_text("utf-8", "replace") for path in (services / "logs").rglob("*.log*")]
     texts.append((stack.home.parent / "up.log").read_text("utf-8"))
     texts.append(subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout)

@@ -52,7 +52,7 @@ def test_each_process_is_given_the_time_to_stop_that_chipledger_up_gives(name: s
 
 def test_init_prepares_what_chipledger_up_prepares() -> None:
     script = COMPOSE["services"]["init"]["command"][-1].replace('"', "")
-    assert all(f"airflow {' '.join(words)}" in script for words in services.PREPARATION)
+    assert all(" ".join(words) in script for words in services.preparation())
 
 
 @pytest.mark.parametrize("name", AIRFLOW)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,14 +90,21 @@ def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None
     secrets = cli_up._secrets(places)
     assert cli_up._secrets(places) == secrets
     assert len(set(vars(secrets).values())) == 5
-    for path in (places.secrets, places.passwords):
-        assert path.stat().st_mode & 0o777 == 0o600
-    assert json.loads(places.passwords.read_text()) == {"admin": secrets.admin_password}
+    assert places.secrets.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_password_changes_no_other_secret(tmp_path: Path) -> None:
+    before = cli_up._secrets(Places(tmp_path))
+    after = cli_up._secrets(Places(tmp_path), new_password=True)
+    assert after.admin_password != before.admin_password
+    assert replace(after, admin_password=before.admin_password) == before
+    assert cli_up._secrets(Places(tmp_path)) == after
 
 
 def test_the_web_interface_is_local_and_asks_for_a_password(tmp_path: Path) -> None:
     told = environment(Places(tmp_path), Secrets("jwt", "fernet", "api", "db", "admin"), "url", 8080)
-    assert told["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "False"
+    assert told["AIRFLOW__CORE__AUTH_MANAGER"].endswith("FabAuthManager")
+    assert "admin" not in told.values(), "the first password is told to the preparation alone"
     assert told["AIRFLOW__API__HOST"] == "127.0.0.1"
 
 
