@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +87,6 @@ def contents(paths: Iterable[Path]) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths}
 
 
-def differing(ours: dict[str, bytes], theirs: dict[str, bytes]) -> list[str]:
-    """Names that only one side has or whose bytes differ."""
+def differing(ours: Mapping[str, object], theirs: Mapping[str, object]) -> list[str]:
+    """Names that only one side has or whose contents differ."""
     return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
