@@ -30,9 +30,12 @@ def floats(values: npt.NDArray[np.float64]) -> pa.Array:
 
 def texts(values: Sequence[str]) -> pa.Array:
     """A string array without NULL."""
-    encoded = [value.encode() for value in values]
-    offsets = np.append(0, np.cumsum([len(value) for value in encoded])).astype(np.int32)
-    return pa.Array.from_buffers(pa.string(), len(encoded), [None, _buffer(offsets), pa.py_buffer(b"".join(encoded))])
+    joined = "".join(values)
+    encoded = joined.encode()
+    lengths = map(len, values if len(encoded) == len(joined) else [value.encode() for value in values])
+    offsets = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(np.fromiter(lengths, np.int64, len(values)), out=offsets[1:])
+    return pa.Array.from_buffers(pa.string(), len(values), [None, _buffer(offsets), pa.py_buffer(encoded)])
 
 
 def chosen(codes: npt.NDArray[np.int32], choices: Sequence[str]) -> pa.Array:
