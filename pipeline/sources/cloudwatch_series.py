@@ -81,7 +81,9 @@ RULES: Mapping[str, MetricRule] = {
 
 
 # The names of each metric's dimensions in order.
-DIMENSIONS_OF: Mapping[str, tuple[str, ...]] = {name: tuple(sorted(rule.dimension_names)) for name, rule in RULES.items()}
+DIMENSIONS_OF: Mapping[str, tuple[str, ...]] = {
+    name: tuple(sorted(rule.dimension_names)) for name, rule in RULES.items()
+}
 
 
 class DimensionValues:

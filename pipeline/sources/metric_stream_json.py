@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import chain, compress
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -14,16 +15,9 @@ from pipeline.sources.cloudwatch_series import RULES
 from pipeline.sources.content import LineBlock
 from pipeline.sources.documents import SEAM
 from pipeline.sources.metric_stream_points import UNREAD, VALUE_FIELDS, PointError, Points, check
-from pipeline.sources.metric_stream_shapes import (
-    DATAPOINT,
-    NAMED,
-    SKETCH,
-    UNMARKED,
-    Datapoint,
-    Fact,
-    Facts,
-    Named,
-)
+from pipeline.sources.metric_stream_shapes import DATAPOINT, NAMED, TOLD, Datapoint, Fact, Facts, Named, Told
+
+Read: TypeAlias = tuple[Sequence[Fact], Sequence[Told]]
 
 
 class Lines:
@@ -50,54 +44,40 @@ class Lines:
         try:
             if not block.whole.isascii():
                 str(block.whole, "utf-8")  # the decoder does not look into texts that it passes over
-            told = self._decoded(block)
-            if told is None:
-                return False
-            facts = self._facts_of(told)
-            if None in facts:
-                told, facts = list(compress(told, facts)), [fact for fact in facts if fact]
+            facts, told = self._read_whole(block) if self._most_are_read else self._read_by_name(block)
             self._keep(facts, told)
         except (ValueError, RecursionError):
             return False
         self._most_are_read = 2 * len(facts) >= len(block.edges)
         return True
 
-    def _decoded(self, block: LineBlock) -> Sequence[Datapoint] | None:
-        """Every datapoint that is read, and some others; None where a line holds more than one document."""
-        line_count = len(block.edges) - 1
-        if self._most_are_read:
-            told: list[Datapoint] = DATAPOINT.decode_lines(block.whole)
-            return told if len(told) == line_count else None
-        sketches, known, unmarked = SKETCH.decode_lines(block.whole), self._facts, UNMARKED
-        if len(sketches) != line_count:
-            return None
-        chosen = [
-            number
-            for number, each in enumerate(sketches)
-            if each.metric_name in known
-            and (
-                (marks := each.dimensions).NeuronCore
-                or marks.GpuDevice
-                or marks.NetworkInterfaceId
-                or each.metric_name in unmarked
-            )
-        ]
-        return DATAPOINT.decode_lines(block.chosen(chosen)) if chosen else []
+    def _read_by_name(self, block: LineBlock) -> Read:
+        """What is read of a block, by decoding little of every line and the rest of those that are read."""
+        facts, numbers = self._facts_of(NAMED.decode_lines(block.whole), block)
+        return facts, TOLD.decode_lines(block.chosen(numbers)) if numbers else []
 
-    def _facts_of(self, told: Sequence[Named | Datapoint]) -> list[Fact | None]:
-        """What each of them tells; None where RULES does not read it."""
+    def _read_whole(self, block: LineBlock) -> Read:
+        """The same by decoding all of every line, which is cheaper where most are read."""
+        points: list[Datapoint] = DATAPOINT.decode_lines(block.whole)
+        facts, numbers = self._facts_of(points, block)
+        return facts, points if len(numbers) == len(points) else [points[number] for number in numbers]
+
+    def _facts_of(self, named: Sequence[Named | Datapoint], block: LineBlock) -> tuple[list[Fact], list[int]]:
+        """What RULES reads of the lines of a block, and their numbers."""
+        if len(named) != len(block.edges) - 1:
+            raise PointError("a line holds more than one document")
         known = self._facts
-        return [
-            known[each.metric_name][bytes(each.dimensions)] if each.metric_name in known else None for each in told
-        ]
+        numbers = [number for number, each in enumerate(named) if each.metric_name in known]
+        facts = [known[each.metric_name][bytes(each.dimensions)] for each in map(named.__getitem__, numbers)]
+        return [fact for fact in facts if fact], list(compress(numbers, facts))
 
     def _add_alone(self, text: bytes) -> str | None:
         """Add one document; the reason where that cannot be done."""
         try:
             str(text, "utf-8")
-            (fact,) = self._facts_of([NAMED.decode(text)])
-            if fact:
-                self._keep([fact], [DATAPOINT.decode(text)])
+            named = NAMED.decode(text)
+            if named.metric_name in self._facts and (fact := self._facts[named.metric_name][bytes(named.dimensions)]):
+                self._keep([fact], [TOLD.decode(text)])
         except PointError as error:
             return str(error)
         except msgspec.ValidationError as error:
@@ -108,7 +88,7 @@ class Lines:
             return "JSON nested too deeply for a datapoint"
         return None
 
-    def _keep(self, facts: Sequence[Fact], read: Sequence[Datapoint]) -> None:
+    def _keep(self, facts: Sequence[Fact], read: Sequence[Told]) -> None:
         """Add datapoints that are read; raises PointError, with none added, where a number has no sense."""
         if not facts:
             return
@@ -128,12 +108,10 @@ class Lines:
             series, stamps = list(compress(series, ours)), list(compress(stamps, ours))
         self._points.add_many(series, stamps, values)
 
-    def _number(self, fact: Fact, told: Datapoint) -> int:
+    def _number(self, fact: Fact, told: Told) -> int:
         """The number of a series; its fact remembers it with its place."""
         fact.account_id, fact.region, fact.namespace = told.account_id, told.region, told.namespace
-        fact.series = self._points.series(
-            told.namespace, told.metric_name, told.account_id, told.region, fact.values
-        )
+        fact.series = self._points.series(told.namespace, fact.metric_name, told.account_id, told.region, fact.values)
         return fact.series
 
 

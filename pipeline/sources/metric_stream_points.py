@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -66,14 +66,14 @@ class Points:
     _values: array[float] = field(default_factory=lambda: array("d"))  # VALUE_FIELDS of each
 
     def series(self, namespace: str, metric_name: str, account_id: str, region: str, values: tuple[str, ...]) -> int:
-        """Number of a series with these `dimension_values`; UNREAD for one of another namespace."""
+        """Number of a series whose dimensions, those of its rule, have these values; UNREAD in another namespace."""
         if namespace != NAMESPACE:
             return UNREAD
         numbers = self._numbers.setdefault((account_id, region, metric_name), {})
-        if values not in numbers:
-            numbers[values] = self._count
+        number = numbers.setdefault(values, self._count)
+        if number == self._count:
             self._count += 1
-        return numbers[values]
+        return number
 
     def add(self, series: int, timestamp_ms: int, value: Mapping[str, float]) -> None:
         """Keep one datapoint; UNREAD is checked alike. Raises PointError where time or numbers make no sense."""

@@ -6,32 +6,14 @@ from typing import Final
 
 import msgspec
 
-from pipeline.sources.cloudwatch_series import DIMENSION_VALUES, RULES
+from pipeline.sources.cloudwatch_series import DIMENSION_VALUES
 from pipeline.sources.metric_stream_points import UNREAD
 
 MAX_KEPT: Final = 100_000  # texts of dimensions kept at once for each metric, of some 400 bytes
 
 
-class Marks(msgspec.Struct, gc=False):
-    """Dimensions that a fact has in its finest sets alone, '' where they are not: most other sets are known by these.
-
-    To decode them costs a fifth of looking up the text of all dimensions.
-    """
-
-    NeuronCore: str = ""
-    GpuDevice: str = ""
-    NetworkInterfaceId: str = ""
-
-
-class Sketch(msgspec.Struct, gc=False):
-    """The least that tells whether a datapoint may be read. To decode it is to see that the whole document is JSON."""
-
-    metric_name: str
-    dimensions: Marks
-
-
 class Named(msgspec.Struct, gc=False):
-    """What tells whether a datapoint is read."""
+    """What tells whether a datapoint is read. To decode it is to see that the whole document is JSON."""
 
     metric_name: str
     dimensions: msgspec.Raw
@@ -46,20 +28,25 @@ class Value(msgspec.Struct, gc=False):
     count: float
 
 
-class Datapoint(msgspec.Struct, gc=False):
-    """A datapoint that may be read."""
+class Told(msgspec.Struct, gc=False):
+    """What else a datapoint says that is read."""
 
     account_id: str
     region: str
     namespace: str
-    metric_name: str
-    dimensions: msgspec.Raw
     timestamp: int
     value: Value
 
 
-SKETCH: Final = msgspec.json.Decoder(Sketch)
+class Datapoint(Told, gc=False):
+    """A whole datapoint."""
+
+    metric_name: str
+    dimensions: msgspec.Raw
+
+
 NAMED: Final = msgspec.json.Decoder(Named)
+TOLD: Final = msgspec.json.Decoder(Told)
 DATAPOINT: Final = msgspec.json.Decoder(Datapoint)
 _DIMENSIONS: Final = msgspec.json.Decoder(dict[str, str])
 
@@ -67,6 +54,7 @@ _DIMENSIONS: Final = msgspec.json.Decoder(dict[str, str])
 class Fact(msgspec.Struct, gc=False, eq=False):
     """A metric under dimensions that are read, the place that last told it, and the number of that series."""
 
+    metric_name: str
     values: tuple[str, ...]
     account_id: str = ""
     region: str = ""
@@ -83,17 +71,12 @@ class Facts(dict[bytes, "Fact | None"]):
     def __init__(self, metric_name: str) -> None:
         """Begin with no text known."""
         super().__init__()
+        self._metric_name = metric_name
         self._values_of = DIMENSION_VALUES[metric_name]
 
     def __missing__(self, text: bytes) -> Fact | None:
         if len(self) >= MAX_KEPT:
             self.clear()
         values = self._values_of(_DIMENSIONS.decode(text))
-        fact = self[text] = None if values is None else Fact(values)
+        fact = self[text] = None if values is None else Fact(self._metric_name, values)
         return fact
-
-
-UNMARKED: Final = frozenset(
-    name for name, rule in RULES.items() if rule.dimension_names.isdisjoint(Marks.__struct_fields__)
-)
-
