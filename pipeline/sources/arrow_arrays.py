@@ -38,6 +38,13 @@ def texts(values: Sequence[str]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(values), [None, _buffer(offsets), pa.py_buffer(encoded)])
 
 
+def repeated(value: str, count: int) -> pa.Array:
+    """A string array that holds one text `count` times."""
+    encoded = value.encode()
+    offsets = np.arange(count + 1, dtype=np.int32) * np.int32(len(encoded))
+    return pa.Array.from_buffers(pa.string(), count, [None, _buffer(offsets), pa.py_buffer(encoded * count)])
+
+
 def chosen(codes: npt.NDArray[np.int32], choices: Sequence[str]) -> pa.Array:
     """A string array as positions in `choices`: a text that repeats for thousands of rows is held once."""
     indices = pa.Array.from_buffers(pa.int32(), len(codes), [None, _buffer(codes.astype(np.int32, copy=False))])

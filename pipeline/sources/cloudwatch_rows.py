@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from pipeline.sources.arrow_arrays import floats, instants, integers, texts
+from pipeline.sources.arrow_arrays import floats, instants, integers, repeated, texts
 from pipeline.sources.base import DeliveryInfo, ParsedDelivery
 from pipeline.sources.cloudwatch_answers import Pull
 from pipeline.sources.cloudwatch_points import Integers, Points, Slice
@@ -81,13 +81,13 @@ def series_rows(
     count = len(keys)
     columns = {
         "series_key": integers(keys),
-        "account_id": texts([account_id] * count),
-        "region": texts([region] * count),
-        "metric_namespace": texts([NAMESPACE] * count),
+        "account_id": repeated(account_id, count),
+        "region": repeated(region, count),
+        "metric_namespace": repeated(NAMESPACE, count),
         "metric_name": texts(metric_names),
         "statistic": texts([RULES[name].statistic for name in metric_names]),
     }
-    unnamed = texts([""] * count)
+    unnamed = repeated("", count)
     for name, column in COLUMN_OF_DIMENSION.items():
         columns[column] = texts(dimensions[name]) if name in dimensions else unnamed
     return pa.RecordBatch.from_pydict(columns)

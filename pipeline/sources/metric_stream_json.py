@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain, compress
+from itertools import compress
 from typing import TypeAlias
 
 import msgspec
 import numpy as np
-from msgspec.structs import astuple
 
 from pipeline.sources.base import Reject
 from pipeline.sources.cloudwatch_series import RULES
 from pipeline.sources.content import LineBlock
 from pipeline.sources.documents import SEAM
-from pipeline.sources.metric_stream_points import UNREAD, VALUE_FIELDS, PointError, Points, check
+from pipeline.sources.metric_stream_points import UNREAD, PointError, Points, check
 from pipeline.sources.metric_stream_shapes import DATAPOINT, NAMED, TOLD, Datapoint, Fact, Facts, Named, Told
 
 Read: TypeAlias = tuple[Sequence[Fact], Sequence[Told]]
@@ -92,9 +91,14 @@ class Lines:
         """Add datapoints that are read; raises PointError, with none added, where a number has no sense."""
         if not facts:
             return
-        stamps = [each.timestamp for each in read]
-        values = list(chain.from_iterable([astuple(each.value) for each in read]))
-        check(stamps, values[VALUE_FIELDS.index("count") :: len(VALUE_FIELDS)])
+        stamps, values = [each.timestamp for each in read], [each.value for each in read]
+        columns = {
+            "max": [value.max for value in values],
+            "min": [value.min for value in values],
+            "sum": [value.sum for value in values],
+            "count": [value.count for value in values],
+        }
+        check(stamps, columns["count"])
         number = self._number
         series = [
             fact.series
@@ -104,9 +108,9 @@ class Lines:
         ]
         if UNREAD in series:  # of another namespace
             ours = [each != UNREAD for each in series]
-            values = list(compress(values, chain.from_iterable((each,) * len(VALUE_FIELDS) for each in ours)))
+            columns = {name: list(compress(column, ours)) for name, column in columns.items()}
             series, stamps = list(compress(series, ours)), list(compress(stamps, ours))
-        self._points.add_many(series, stamps, values)
+        self._points.add_many(series, stamps, columns)
 
     def _number(self, fact: Fact, told: Told) -> int:
         """The number of a series; its fact remembers it with its place."""

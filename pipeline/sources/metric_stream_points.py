@@ -63,7 +63,7 @@ class Points:
     _count: int = 0
     _series: array[int] = field(default_factory=lambda: array("q"))
     _stamps_ms: array[int] = field(default_factory=lambda: array("q"))
-    _values: array[float] = field(default_factory=lambda: array("d"))  # VALUE_FIELDS of each
+    _values: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in VALUE_FIELDS})
 
     def series(self, namespace: str, metric_name: str, account_id: str, region: str, values: tuple[str, ...]) -> int:
         """Number of a series whose dimensions, those of its rule, have these values; UNREAD in another namespace."""
@@ -77,18 +77,19 @@ class Points:
 
     def add(self, series: int, timestamp_ms: int, value: Mapping[str, float]) -> None:
         """Keep one datapoint; UNREAD is checked alike. Raises PointError where time or numbers make no sense."""
-        numbers = [float(value[name]) for name in VALUE_FIELDS]
-        if not all(map(math.isfinite, numbers)):
+        numbers = {name: [float(value[name])] for name in VALUE_FIELDS}
+        if not all(math.isfinite(number) for (number,) in numbers.values()):
             raise PointError("a number of its value is not finite")
-        check([timestamp_ms], [value["count"]])
+        check([timestamp_ms], numbers["count"])
         if series != UNREAD:
             self.add_many([series], [timestamp_ms], numbers)
 
-    def add_many(self, series: list[int], stamps_ms: list[int], values: list[float]) -> None:
-        """Keep datapoints that were checked; `values` are the VALUE_FIELDS of one after the other."""
+    def add_many(self, series: list[int], stamps_ms: list[int], values: Mapping[str, list[float]]) -> None:
+        """Keep datapoints that were checked; `values` holds a column per VALUE_FIELDS."""
         self._series.fromlist(series)
         self._stamps_ms.fromlist(stamps_ms)
-        self._values.fromlist(values)
+        for name, column in self._values.items():
+            column.fromlist(values[name])
 
     def batches(self) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The series, then rows of raw_cloudwatch_samples, each series and minute once, by minute and series."""
@@ -113,21 +114,19 @@ class Points:
         if not self._series:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
         series, stamps = np.frombuffer(self._series, np.int64), np.frombuffer(self._stamps_ms, np.int64)
-        numbers = np.frombuffer(self._values).reshape(-1, len(VALUE_FIELDS))
-        minutes, counts = stamps // PERIOD_MS, numbers[:, VALUE_FIELDS.index("count")]
-        values = self._statistics(series, numbers)
+        columns = {name: np.frombuffer(column) for name, column in self._values.items()}
+        minutes, values = stamps // PERIOD_MS, self._statistics(series, columns)
         places = (minutes - minutes.min()) * self._count + series  # at most 6e7 minutes
         order = np.argsort(places)
         same = np.diff(places[order]) == 0
         if same.any():
-            order = np.lexsort((-values, -counts, places))
+            order = np.lexsort((-values, -columns["count"], places))
             order = order[np.append(True, np.diff(places[order]) != 0)]
         return series[order], minutes[order] * PERIOD_MS, values[order]
 
-    def _statistics(self, series: Integers, numbers: Floats) -> Floats:
+    def _statistics(self, series: Integers, columns: Mapping[str, Floats]) -> Floats:
         """The number that RULES asks of each datapoint; an average is sum over count."""
-        columns = dict(zip(VALUE_FIELDS, numbers.T, strict=True))
-        columns["average"] = columns["sum"] / columns["count"]
+        columns = {**columns, "average": columns["sum"] / columns["count"]}
         asked = np.empty(self._count, np.int64)
         for (_, _, metric_name), found in self._numbers.items():
             asked[list(found.values())] = list(columns).index(FIELD_OF_STATISTIC[RULES[metric_name].statistic])
