@@ -14,7 +14,7 @@ from pipeline.sources.cloudwatch_series import RULES
 from pipeline.sources.content import LineBlock
 from pipeline.sources.documents import SEAM
 from pipeline.sources.metric_stream_points import UNREAD, PointError, Points, check
-from pipeline.sources.metric_stream_shapes import DATAPOINT, NAMED, TOLD, Datapoint, Fact, Facts, Named, Told
+from pipeline.sources.metric_stream_shapes import DATAPOINT, NAMED, TOLD, Datapoint, Fact, Facts, Named, Told, text_of
 
 Read: TypeAlias = tuple[Sequence[Fact], Sequence[Told]]
 
@@ -67,7 +67,7 @@ class Lines:
             raise PointError("a line holds more than one document")
         known = self._facts
         numbers = [number for number, each in enumerate(named) if each.metric_name in known]
-        facts = [known[each.metric_name][bytes(each.dimensions)] for each in map(named.__getitem__, numbers)]
+        facts = [known[each.metric_name][text_of(each.dimensions)] for each in map(named.__getitem__, numbers)]
         return [fact for fact in facts if fact], list(compress(numbers, facts))
 
     def _add_alone(self, text: bytes) -> str | None:
@@ -75,7 +75,7 @@ class Lines:
         try:
             str(text, "utf-8")
             named = NAMED.decode(text)
-            if named.metric_name in self._facts and (fact := self._facts[named.metric_name][bytes(named.dimensions)]):
+            if named.metric_name in self._facts and (fact := self._facts[named.metric_name][text_of(named.dimensions)]):
                 self._keep([fact], [TOLD.decode(text)])
         except PointError as error:
             return str(error)

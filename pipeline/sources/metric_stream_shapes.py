@@ -50,6 +50,8 @@ TOLD: Final = msgspec.json.Decoder(Told)
 DATAPOINT: Final = msgspec.json.Decoder(Datapoint)
 _DIMENSIONS: Final = msgspec.json.Decoder(dict[str, str])
 
+text_of: Final = msgspec.json.Encoder().encode  # of a Raw; bytes() takes more than twice as long
+
 
 class Fact(msgspec.Struct, gc=False, eq=False):
     """A metric under dimensions that are read, the place that last told it, and the number of that series."""
