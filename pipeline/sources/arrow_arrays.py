@@ -30,9 +30,19 @@ def floats(values: npt.NDArray[np.float64]) -> pa.Array:
 
 def texts(values: Sequence[str]) -> pa.Array:
     """A string array without NULL."""
-    encoded = [value.encode() for value in values]
-    offsets = np.append(0, np.cumsum([len(value) for value in encoded])).astype(np.int32)
-    return pa.Array.from_buffers(pa.string(), len(encoded), [None, _buffer(offsets), pa.py_buffer(b"".join(encoded))])
+    joined = "".join(values)
+    encoded = joined.encode()
+    lengths = map(len, values if len(encoded) == len(joined) else [value.encode() for value in values])
+    offsets = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(np.fromiter(lengths, np.int64, len(values)), out=offsets[1:])
+    return pa.Array.from_buffers(pa.string(), len(values), [None, _buffer(offsets), pa.py_buffer(encoded)])
+
+
+def repeated(value: str, count: int) -> pa.Array:
+    """A string array that holds one text `count` times."""
+    encoded = value.encode()
+    offsets = np.arange(count + 1, dtype=np.int32) * np.int32(len(encoded))
+    return pa.Array.from_buffers(pa.string(), count, [None, _buffer(offsets), pa.py_buffer(encoded * count)])
 
 
 def chosen(codes: npt.NDArray[np.int32], choices: Sequence[str]) -> pa.Array:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.sources.arrow_arrays import floats, instants, integers, texts
+from pipeline.sources.arrow_arrays import floats, instants, integers, repeated, texts
 from pipeline.sources.base import DeliveryInfo, ParsedDelivery
 from pipeline.sources.cloudwatch_answers import Pull
-from pipeline.sources.cloudwatch_points import Points, Slice
+from pipeline.sources.cloudwatch_points import Integers, Points, Slice
 from pipeline.sources.cloudwatch_series import COLUMN_OF_DIMENSION, NAMESPACE, RULES, Named
 
 SOURCE = "cloudwatch"
@@ -67,19 +67,29 @@ def deliveries(part: Part, pull: Pull, points: Points, now: datetime) -> Iterato
 
 
 def catalogue_rows(account_id: str, region: str, found: Sequence[Named]) -> pa.RecordBatch:
-    """Rows of raw_cloudwatch_series for series of one place; dimensions that a metric lacks are ''."""
-    dimensions = [dict(series.dimensions) for _, series in found]
-    columns: dict[str, pa.Array] = {
-        "series_key": integers(np.array([key for key, _ in found], np.int64)),
-        "account_id": texts([account_id] * len(found)),
-        "region": texts([region] * len(found)),
-        "metric_namespace": texts([NAMESPACE] * len(found)),
-        "metric_name": texts([series.metric_name for _, series in found]),
-        "statistic": texts([series.statistic for _, series in found]),
+    """Rows of raw_cloudwatch_series for series of one place."""
+    told = [dict(series.dimensions) for _, series in found]
+    dimensions = {name: [each.get(name, "") for each in told] for name in COLUMN_OF_DIMENSION}
+    keys = np.array([key for key, _ in found], np.int64)
+    return series_rows(account_id, region, keys, [series.metric_name for _, series in found], dimensions)
+
+
+def series_rows(
+    account_id: str, region: str, keys: Integers, metric_names: Sequence[str], dimensions: Mapping[str, Sequence[str]]
+) -> pa.RecordBatch:
+    """The same from columns; a dimension that is not named is '' for all of them."""
+    count = len(keys)
+    columns = {
+        "series_key": integers(keys),
+        "account_id": repeated(account_id, count),
+        "region": repeated(region, count),
+        "metric_namespace": repeated(NAMESPACE, count),
+        "metric_name": texts(metric_names),
+        "statistic": texts([RULES[name].statistic for name in metric_names]),
     }
-    columns |= {
-        column: texts([each.get(name, "") for each in dimensions]) for name, column in COLUMN_OF_DIMENSION.items()
-    }
+    unnamed = repeated("", count)
+    for name, column in COLUMN_OF_DIMENSION.items():
+        columns[column] = texts(dimensions[name]) if name in dimensions else unnamed
     return pa.RecordBatch.from_pydict(columns)
 
 

@@ -7,14 +7,19 @@ attribution. Units and factors of these metrics stand in the seed `cloudwatch_me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 
 from pipeline.sources.aws_calls import ApiSpend
 from pipeline.sources.cloudwatch_wire import LIST, Wire
+
+Keys: TypeAlias = npt.NDArray[np.int64]
 
 NAMESPACE = "ContainerInsights"
 RECENTLY = "PT3H"
@@ -75,6 +80,33 @@ RULES: Mapping[str, MetricRule] = {
 }
 
 
+# The names of each metric's dimensions in order.
+DIMENSIONS_OF: Mapping[str, tuple[str, ...]] = {
+    name: tuple(sorted(rule.dimension_names)) for name, rule in RULES.items()
+}
+
+
+class DimensionValues:
+    """Takes out of a mapping what the dimensions of one metric say, in the order of DIMENSIONS_OF."""
+
+    def __init__(self, metric_name: str) -> None:
+        """Of a metric in RULES."""
+        self._count = len(DIMENSIONS_OF[metric_name])
+        self._values_of: Callable[[Mapping[str, str]], tuple[str, ...]] = itemgetter(*DIMENSIONS_OF[metric_name])
+
+    def __call__(self, dimensions: Mapping[str, str]) -> tuple[str, ...] | None:
+        """The values; None under other dimensions than those of the rule."""
+        if len(dimensions) != self._count:
+            return None
+        try:
+            return self._values_of(dimensions)
+        except KeyError:
+            return None
+
+
+DIMENSION_VALUES: Mapping[str, DimensionValues] = {name: DimensionValues(name) for name in RULES}
+
+
 class Series(NamedTuple):
     """One CloudWatch metric of one dimension set; `dimensions` are (name, value) pairs sorted by name."""
 
@@ -101,11 +133,39 @@ class Named(NamedTuple):
 
 
 def name_series(account_id: str, region: str, found: Iterable[Series]) -> Iterator[Named]:
-    """Each series with its key: 64 bits of a hash over its place, metric, statistic and dimensions."""
-    heads = {name: orjson.dumps((account_id, region, NAMESPACE, name, rule.statistic)) for name, rule in RULES.items()}
+    """Each series with its key."""
+    heads = {name: _head(account_id, region, name) for name in RULES}
     for series in found:
-        told = heads[series.metric_name] + orjson.dumps(series.dimensions)
-        yield Named(int.from_bytes(blake2b(told, digest_size=8).digest(), "little", signed=True), series)
+        digest = _digest(heads[series.metric_name] + orjson.dumps(series.dimensions))
+        yield Named(int.from_bytes(digest, "little", signed=True), series)
+
+
+def series_keys(account_id: str, region: str, metric_name: str, values: Iterable[Sequence[str]]) -> Keys:
+    """Keys of the series of one metric, given by what their dimensions say in the order of DIMENSIONS_OF.
+
+    The text of all values of a dimension is made at once: of some thousand series that takes half of the time.
+    """
+    named = b'"],["'.join(orjson.dumps(name)[1:-1] + b'","%b' for name in DIMENSIONS_OF[metric_name])
+    told = _head(account_id, region, metric_name) + b'[["' + named + b'"]]'
+    texts = zip(*map(_json_texts, zip(*values, strict=True)), strict=True)
+    return np.frombuffer(b"".join([_digest(told % each) for each in texts]), "<i8")
+
+
+def _json_texts(values: Sequence[str]) -> list[bytes]:
+    """Each value as JSON without its quotes."""
+    text = orjson.dumps(values)
+    if b"\\" in text:  # of a quote within a value, maybe
+        return [orjson.dumps(value)[1:-1] for value in values]
+    return text[2:-2].split(b'","')
+
+
+def _head(account_id: str, region: str, metric_name: str) -> bytes:
+    return orjson.dumps((account_id, region, NAMESPACE, metric_name, RULES[metric_name].statistic))
+
+
+def _digest(told: bytes) -> bytes:
+    """64 bits of a hash over a series' place, metric, statistic and dimensions."""
+    return blake2b(told, digest_size=8).digest()
 
 
 def find_series(

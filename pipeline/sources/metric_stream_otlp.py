@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.errors import RefusedDelivery
 from pipeline.sources.base import ParsedDelivery, Reject, SourceObject, add_reject
+from pipeline.sources.cloudwatch_series import DIMENSION_VALUES
 from pipeline.sources.content import read_chunks
 from pipeline.sources.damage import DELIVER_AGAIN
-from pipeline.sources.metric_stream_points import VALUE_FIELDS, PointError, Points
+from pipeline.sources.metric_stream_points import UNREAD, VALUE_FIELDS, PointError, Points
 
 if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics, SummaryDataPoint
@@ -123,7 +124,9 @@ def _add_point(told: SummaryDataPoint, points: Points, account_id: str, region: 
     value |= {"sum": told.sum, "count": float(told.count)}
     if not value.keys() >= set(VALUE_FIELDS):
         raise PointError("its value lacks quantile 0 (min) or 1 (max)")
-    series = points.series(namespace, metric_name, account_id, region, _dimensions(attributes.get("Dimensions")))
+    values_of = DIMENSION_VALUES.get(metric_name)
+    read = values_of(_dimensions(attributes.get("Dimensions"))) if values_of else None
+    series = UNREAD if read is None else points.series(namespace, metric_name, account_id, region, read)
     points.add(series, told.start_time_unix_nano // NANOSECONDS, value)
 
 

@@ -7,7 +7,8 @@ for. Firehose delivers at least once and in any order: of doubles in one object 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -16,11 +17,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.sources.arrow_arrays import floats, instants, integers
-from pipeline.sources.cloudwatch_rows import SERIES_TABLE, TABLE, catalogue_rows
-from pipeline.sources.cloudwatch_series import NAMESPACE, RULES, Series, name_series
+from pipeline.sources.cloudwatch_rows import SERIES_TABLE, TABLE, series_rows
+from pipeline.sources.cloudwatch_series import DIMENSIONS_OF, NAMESPACE, RULES, series_keys
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
+Scope: TypeAlias = tuple[str, str, str]  # account, region, metric
 
 SOURCE: Final = "metric_stream"
 PERIOD_MS: Final = 60_000
@@ -44,48 +46,60 @@ class PointError(ValueError):
     """A datapoint that cannot be read; the message is the reason shown in raw_rejects."""
 
 
+def check(stamps_ms: Sequence[int], counts: Sequence[float]) -> None:
+    """Raise PointError where a time is none of this century, or a number of samples is not positive."""
+    for stamp in (min(stamps_ms), max(stamps_ms)):
+        if not EARLIEST_MS <= stamp < LATEST_MS:
+            raise PointError(f"timestamp {stamp} is no epoch millisecond of this century")
+    if min(counts) <= 0:
+        raise PointError(f"a value of {min(counts):g} samples")
+
+
 @dataclass
 class Points:
     """The datapoints of one object: 48 bytes each, and one entry per series."""
 
-    _numbers: dict[tuple[str, str, Series], int] = field(default_factory=dict)  # by account, region and series
-    _parts: list[tuple[Integers, Integers, Floats]] = field(default_factory=list)
-    _single: list[tuple[int, int, list[float]]] = field(default_factory=list)
+    _numbers: dict[Scope, dict[tuple[str, ...], int]] = field(default_factory=dict)  # by what the dimensions say
+    _count: int = 0
+    _series: array[int] = field(default_factory=lambda: array("q"))
+    _stamps_ms: array[int] = field(default_factory=lambda: array("q"))
+    _values: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in VALUE_FIELDS})
 
-    def series(
-        self, namespace: str, metric_name: str, account_id: str, region: str, dimensions: Mapping[str, str]
-    ) -> int:
-        """Number of a series; UNREAD for one that RULES does not read under exactly these dimensions."""
-        rule = RULES.get(metric_name)
-        if rule is None or namespace != NAMESPACE or rule.dimension_names != dimensions.keys():
+    def series(self, namespace: str, metric_name: str, account_id: str, region: str, values: tuple[str, ...]) -> int:
+        """Number of a series whose dimensions, those of its rule, have these values; UNREAD in another namespace."""
+        if namespace != NAMESPACE:
             return UNREAD
-        named = (account_id, region, Series(metric_name, tuple(sorted(dimensions.items()))))
-        return self._numbers.setdefault(named, len(self._numbers))
+        numbers = self._numbers.setdefault((account_id, region, metric_name), {})
+        number = numbers.setdefault(values, self._count)
+        if number == self._count:
+            self._count += 1
+        return number
 
     def add(self, series: int, timestamp_ms: int, value: Mapping[str, float]) -> None:
         """Keep one datapoint; UNREAD is checked alike. Raises PointError where time or numbers make no sense."""
-        numbers = [float(value[name]) for name in VALUE_FIELDS]
-        if not all(map(math.isfinite, numbers)):
+        numbers = {name: [float(value[name])] for name in VALUE_FIELDS}
+        if not all(math.isfinite(number) for (number,) in numbers.values()):
             raise PointError("a number of its value is not finite")
-        if value["count"] <= 0:
-            raise PointError(f"a value of {value['count']:g} samples")
-        if not EARLIEST_MS <= timestamp_ms < LATEST_MS:
-            raise PointError(f"timestamp {timestamp_ms} is no epoch millisecond of this century")
+        check([timestamp_ms], numbers["count"])
         if series != UNREAD:
-            self._single.append((series, timestamp_ms, numbers))
+            self.add_many([series], [timestamp_ms], numbers)
 
-    def add_many(self, series: Integers, timestamps_ms: Integers, numbers: Floats) -> None:
-        """Keep datapoints given as parallel arrays (`numbers`: a column per VALUE_FIELDS) that were checked."""
-        self._parts.append((series, timestamps_ms, numbers))
+    def add_many(self, series: list[int], stamps_ms: list[int], values: Mapping[str, list[float]]) -> None:
+        """Keep datapoints that were checked; `values` holds a column per VALUE_FIELDS."""
+        self._series.fromlist(series)
+        self._stamps_ms.fromlist(stamps_ms)
+        for name, column in self._values.items():
+            column.fromlist(values[name])
 
     def batches(self) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The series, then rows of raw_cloudwatch_samples, each series and minute once, by minute and series."""
         series, starts_ms, values = self._distinct()
-        keys = np.empty(len(self._numbers), np.int64)
-        for (account_id, region), found in self._places().items():
-            named = list(name_series(account_id, region, found))
-            keys[list(found.values())] = [key for key, _ in named]
-            yield SERIES_TABLE, catalogue_rows(account_id, region, named)
+        keys = np.empty(self._count, np.int64)
+        for (account_id, region, metric_name), numbers in self._numbers.items():
+            found = series_keys(account_id, region, metric_name, numbers)
+            keys[list(numbers.values())] = found
+            dimensions = dict(zip(DIMENSIONS_OF[metric_name], zip(*numbers, strict=True), strict=True))
+            yield SERIES_TABLE, series_rows(account_id, region, found, [metric_name] * len(found), dimensions)
         for first in range(0, len(series), ROWS_PER_BATCH):
             part = slice(first, first + ROWS_PER_BATCH)
             rows = {
@@ -95,34 +109,25 @@ class Points:
             }
             yield TABLE, pa.RecordBatch.from_pydict(rows)
 
-    def _places(self) -> dict[tuple[str, str], dict[Series, int]]:
-        """The series of each account and region, with their numbers."""
-        places: dict[tuple[str, str], dict[Series, int]] = {}
-        for (account_id, region, series), number in self._numbers.items():
-            places.setdefault((account_id, region), {})[series] = number
-        return places
-
     def _distinct(self) -> tuple[Integers, Integers, Floats]:
         """Series, start of the minute, value: of doubles the one with most samples, then the larger one."""
-        parts = list(self._parts)
-        if self._single:
-            single = zip(*self._single, strict=True)
-            parts.append((np.array(next(single)), np.array(next(single)), np.array(next(single))))
-        if not parts:
+        if not self._series:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-        series, stamps, numbers = (np.concatenate(column) for column in zip(*parts, strict=True))
-        starts, counts = stamps - stamps % PERIOD_MS, numbers[:, VALUE_FIELDS.index("count")]
-        values = self._statistics(series, numbers)
-        order = np.lexsort((-values, -counts, series, starts))
-        series, starts, values = series[order], starts[order], values[order]
-        is_first = np.ones(len(order), bool)
-        is_first[1:] = (np.diff(series) != 0) | (np.diff(starts) != 0)
-        return series[is_first], starts[is_first], values[is_first]
+        series, stamps = np.frombuffer(self._series, np.int64), np.frombuffer(self._stamps_ms, np.int64)
+        columns = {name: np.frombuffer(column) for name, column in self._values.items()}
+        minutes, values = stamps // PERIOD_MS, self._statistics(series, columns)
+        places = (minutes - minutes.min()) * self._count + series  # at most 6e7 minutes
+        order = np.argsort(places)
+        same = np.diff(places[order]) == 0
+        if same.any():
+            order = np.lexsort((-values, -columns["count"], places))
+            order = order[np.append(True, np.diff(places[order]) != 0)]
+        return series[order], minutes[order] * PERIOD_MS, values[order]
 
-    def _statistics(self, series: Integers, numbers: Floats) -> Floats:
+    def _statistics(self, series: Integers, columns: Mapping[str, Floats]) -> Floats:
         """The number that RULES asks of each datapoint; an average is sum over count."""
-        columns = dict(zip(VALUE_FIELDS, numbers.T, strict=True))
-        columns["average"] = columns["sum"] / columns["count"]
-        fields = [FIELD_OF_STATISTIC[named.statistic] for _, _, named in self._numbers]
-        asked = np.array([list(columns).index(name) for name in fields], np.int64)[series]
-        return np.choose(asked, list(columns.values()))
+        columns = {**columns, "average": columns["sum"] / columns["count"]}
+        asked = np.empty(self._count, np.int64)
+        for (_, _, metric_name), found in self._numbers.items():
+            asked[list(found.values())] = list(columns).index(FIELD_OF_STATISTIC[RULES[metric_name].statistic])
+        return np.choose(asked[series], list(columns.values()))

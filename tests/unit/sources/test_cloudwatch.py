@@ -15,7 +15,7 @@ from pipeline.errors import SourceError
 from pipeline.sources import cloudwatch
 from pipeline.sources.base import ParsedDelivery
 from pipeline.sources.cloudwatch import fetch, list_series, period_for, whole_periods
-from pipeline.sources.cloudwatch_series import RULES, Series, name_series
+from pipeline.sources.cloudwatch_series import DIMENSIONS_OF, RULES, Series, name_series, series_keys
 from pipeline.windows import Window
 from tests.fakes.cloudwatch import FakeCloudWatch, core
 
@@ -71,6 +71,13 @@ def test_rows_carry_the_series_and_the_period_start() -> None:
     ]
     assert delivery.info.object == "cloudwatch://111122223333/us-east-1/node-1of1/20261114T2300/20261115T0000"
     assert (delivery.info.observed_at, delivery.info.time_guessed, delivery.info.interval_ms) == (NOW, False, 60_000)
+
+
+@given(values=st.lists(st.tuples(*[st.text(max_size=4) | st.sampled_from(['a","b', "\\", "]],[["])] * 3), max_size=4))
+def test_series_named_together_have_the_keys_that_they_have_one_by_one(values: list[tuple[str, ...]]) -> None:
+    name = "node_neurondevice_runtime_memory_used_bytes"
+    series = [Series(name, tuple(zip(DIMENSIONS_OF[name], each, strict=True))) for each in values]
+    assert series_keys("1", "é", name, values).tolist() == [each.key for each in name_series("1", "é", series)]
 
 
 def test_an_answer_cut_into_pages_is_joined_by_id() -> None:

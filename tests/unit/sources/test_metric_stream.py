@@ -208,7 +208,7 @@ def test_series_beyond_the_number_kept_at_once_are_read_alike(tmp_path: Path, mo
     text = b"".join(line(dimensions=CORE | {"NeuronCore": f"core{n % 7}"}, timestamp=1795370400000 + 60_000 * n)
                     for n in range(40))  # fmt: skip
     expected = parse(tmp_path / "x", text)[0]
-    monkeypatch.setattr("pipeline.sources.metric_stream_json.MAX_KEPT", 3)
+    monkeypatch.setattr("pipeline.sources.metric_stream_shapes.MAX_KEPT", 3)
     assert parse(tmp_path / "x", text)[0] == expected
     assert len(expected) == 40
 
@@ -246,7 +246,7 @@ def test_blocks_read_as_a_whole_say_what_their_lines_say_one_by_one(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pipeline.sources.content.CHUNK_BYTES", chunk)
         rows, delivery = parse(path, content)
-        patch.setattr("pipeline.sources.metric_stream_json._breaks", lambda _: None)
+        patch.setattr("pipeline.sources.metric_stream_json._is_document_a_line", lambda _: False)
         expected, strictly = parse(path, content)
     assert (rows, delivery.rejects) == (expected, strictly.rejects)
     assert rows
