@@ -23,6 +23,7 @@ from tests.properties.exports import (
     Delivery,
     Row,
     account,
+    by_payer,
     cur_rows,
     explorer_rows,
     focus_rows,
@@ -49,12 +50,13 @@ RESULTS = (
     "mart_distributed_cost_daily",
     "stg_cur_splits",
     "mart_unit_cost_daily",
+    "mart_chargeback_daily",
 )
 TRUTH = """
 create table true_lines (
     twin integer, line_key varchar, account_id varchar, billing_period date, usage_date date, usage_hour_at timestamptz,
     record_type varchar, cost_class varchar, instance_id varchar, block varchar, billed_usd decimal(38, 10),
-    effective_usd decimal(38, 10), list_usd decimal(38, 10), commitment_usd decimal(38, 10), device_seconds bigint
+    effective_usd decimal(38, 10), list_usd decimal(38, 10), commitment_usd decimal(38, 10), device_seconds bigint, team varchar
 );
 create table true_hours (
     twin integer, usage_hour_at timestamptz, instance_id varchar, workload varchar, held bigint, total bigint,
@@ -108,25 +110,40 @@ def twin_lines(bill: Bill, twin: int) -> list[Line]:
 
 def _bill_rows(bill: Bill, twin: int, lines: list[Line], at: datetime) -> Iterator[tuple[str, Row]]:
     cur = [Delivery(twin, "cur", rank, at) for rank in range(3)]
+    pulls = [Delivery(twin, "cost_explorer", rank, at) for rank in range(3)]
     match TWINS[twin % len(TWINS)]:
         case "focus":
-            yield from focus_rows(lines, Delivery(twin, "focus", 0, at))
+            yield from _focus(lines, bill, Delivery(twin, "focus", 0, at))
         case "explorer":
-            yield from explorer_rows(lines, Delivery(twin, "cost_explorer", 0, at))
+            # what AWS called estimated is another amount when it is final
+            estimates = [line.times(2) for line in lines_of(bill, twin)]
+            yield from explorer_rows(estimates, pulls[0], estimated=True)
+            yield from explorer_rows(lines, pulls[1])
         case "base":
-            yield from split_rows(lines, cur[1])
-            yield from cur_rows(lines_of(bill, twin), cur[0], has_net=bill.has_net)
-            yield from cur_rows(lines, cur[1], has_net=bill.has_net)
+            for own, delivery in by_payer(lines, cur[1], bill):
+                yield from split_rows(own, delivery)
+            yield from _cur(lines_of(bill, twin), bill, cur[0])
+            yield from _cur(lines, bill, cur[1])
             # a pull reaches back to the days of the bill, not to those that a refund corrects
             pulled = [line for line in lines if line.period_at is None]
-            yield from explorer_rows(pulled, Delivery(twin, "cost_explorer", 2, at), off=bill.explorer_off)
+            yield from explorer_rows(pulled, pulls[2], off=bill.explorer_off)
         case "again":
             for delivery in (cur[2], cur[1]):
-                yield from cur_rows(lines, delivery, has_net=bill.has_net)
+                yield from _cur(lines, bill, delivery)
             # the same bill in another export: one speaks, the other is silent
-            yield from focus_rows(in_focus(lines), Delivery(twin, "focus", 0, at))
+            yield from _focus(in_focus(lines), bill, Delivery(twin, "focus", 0, at))
         case _:
-            yield from cur_rows(lines, cur[0], has_net=bill.has_net)
+            yield from _cur(lines, bill, cur[0])
+
+
+def _cur(lines: list[Line], bill: Bill, delivery: Delivery) -> Iterator[tuple[str, Row]]:
+    for own, of_payer in by_payer(lines, delivery, bill):
+        yield from cur_rows(own, of_payer, has_net=bill.has_net)
+
+
+def _focus(lines: list[Line], bill: Bill, delivery: Delivery) -> Iterator[tuple[str, Row]]:
+    for own, of_payer in by_payer(lines, delivery, bill):
+        yield from focus_rows(own, of_payer)
 
 
 def _telemetry(bill: Bill, twin: int, at: datetime) -> Iterator[tuple[str, Row]]:
@@ -176,6 +193,7 @@ def _truth(bill: Bill, twin: int, lines: Iterable[Line]) -> Iterator[tuple[str, 
             "block": line.block, "billed_usd": usd(line.billed), "effective_usd": usd(line.effective),
             "list_usd": usd(line.public), "commitment_usd": usd(line.commitment),
             "device_seconds": line.seconds * TYPES[line.instance_type][0] if line.seconds else 0,
+            "team": line.tag.partition("=")[2].lower(),
         }  # fmt: skip
     if TWINS[twin % len(TWINS)] not in ("blind", "more", "explorer"):
         for meaning in meanings(bill, twin):
