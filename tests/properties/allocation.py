@@ -32,7 +32,7 @@ from tests.properties.exports import (
     split_rows,
     usd,
 )
-from tests.properties.lines import Line, block_id, instance_id, lines_of, restated
+from tests.properties.lines import TRAINING, Line, block_id, instance_id, lines_of, restated
 from tests.properties.telemetry import inventory_rows, meanings, telemetry_rows, with_more
 
 TWINS = ("base", "again", "scaled", "blind", "more", "first", "focus", "explorer")
@@ -56,7 +56,8 @@ TRUTH = """
 create table true_lines (
     twin integer, line_key varchar, account_id varchar, billing_period date, usage_date date, usage_hour_at timestamptz,
     record_type varchar, cost_class varchar, instance_id varchar, block varchar, billed_usd decimal(38, 10),
-    effective_usd decimal(38, 10), list_usd decimal(38, 10), commitment_usd decimal(38, 10), device_seconds bigint, team varchar
+    effective_usd decimal(38, 10), list_usd decimal(38, 10), commitment_usd decimal(38, 10), device_seconds bigint, team varchar,
+    job varchar
 );
 create table true_hours (
     twin integer, usage_hour_at timestamptz, instance_id varchar, workload varchar, held bigint, total bigint,
@@ -194,6 +195,7 @@ def _truth(bill: Bill, twin: int, lines: Iterable[Line]) -> Iterator[tuple[str, 
             "list_usd": usd(line.public), "commitment_usd": usd(line.commitment),
             "device_seconds": line.seconds * TYPES[line.instance_type][0] if line.seconds else 0,
             "team": line.tag.partition("=")[2].lower(),
+            "job": line.resource_id.removeprefix(TRAINING) if line.resource_id.startswith(TRAINING) else "",
         }  # fmt: skip
     if TWINS[twin % len(TWINS)] not in ("blind", "more", "explorer"):
         for meaning in meanings(bill, twin):

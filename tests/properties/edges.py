@@ -6,7 +6,7 @@ bill. Half of each batch is drawn through the shapes, so that no seed can leave 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -260,7 +260,7 @@ HELD = (
 EDGES = (*DRAWN, *HELD)
 
 
-def shown_in(bills: list[Bill]) -> Iterator[tuple[str, int]]:
+def shown_in(bills: Sequence[Bill]) -> Iterator[tuple[str, int]]:
     """(case, number of the bills that show it) of every case that is drawn."""
     for edge in DRAWN:
         assert edge.is_shown
