@@ -56,8 +56,8 @@ TRUTH = """
 create table true_lines (
     twin integer, line_key varchar, account_id varchar, billing_period date, usage_date date, usage_hour_at timestamptz,
     record_type varchar, cost_class varchar, instance_id varchar, block varchar, billed_usd decimal(38, 10),
-    effective_usd decimal(38, 10), list_usd decimal(38, 10), commitment_usd decimal(38, 10), device_seconds bigint, team varchar,
-    job varchar
+    effective_usd decimal(38, 10), list_usd decimal(38, 10), commitment_usd decimal(38, 10), device_seconds bigint,
+    team varchar, job varchar
 );
 create table true_hours (
     twin integer, usage_hour_at timestamptz, instance_id varchar, workload varchar, held bigint, total bigint,

@@ -20,7 +20,9 @@ AT = datetime(2026, 10, 4, tzinfo=UTC)
 USD = pa.decimal128(38, 10)
 
 
-def deliver(lines: list[Line], currencies: list[str], folder: Path, *, drifted_from: int | None = None) -> ParsedDelivery:
+def deliver(
+    lines: list[Line], currencies: list[str], folder: Path, *, drifted_from: int | None = None
+) -> ParsedDelivery:
     """The lines, each in its currency, as the reader of CUR exports reads them.
 
     From the line `drifted_from` on they stand in a chunk that AWS wrote by a newer schema.

@@ -57,7 +57,7 @@ def export_name(delivery: Delivery) -> str:
 
 
 def by_payer(lines: list[Line], delivery: Delivery, bill: Bill) -> Iterator[tuple[list[Line], Delivery]]:
-    """The lines that each payer's export delivers; of an account that moves those after its first hour are the second's."""
+    """What each payer's export delivers: of an account that moves, the second's has the lines after the first hour."""
     if not bill.changes_payer:
         yield lines, delivery
         return

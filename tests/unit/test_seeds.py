@@ -96,4 +96,6 @@ def test_a_placeholder_price_fails_the_check_of_the_price_history(shipped: Seeds
         rows.write("tpu-v7,us-central1,on_demand,2026-01-01,,700.0,a catalogue\n")
     sql = bind(model, start_at=ALL_TIME.start_at, end_at=ALL_TIME.end_at, seeds_dir=tmp_path, as_of=ALL_TIME.end_at)
     failures = [f"select instance_type from ({sql}) where not ({check.expression})" for check in model.checks]
-    assert [duckdb.sql(failure).fetchall() for failure in failures] == [[], [], [("tpu-v7",)]]
+    with duckdb.connect() as conn:
+        found = [conn.execute(failure).fetchall() for failure in failures]
+    assert found == [[], [], [("tpu-v7",)]]
