@@ -156,7 +156,10 @@ def _telemetry(bill: Bill, twin: int, at: datetime) -> Iterator[tuple[str, Row]]
                 yield "raw_deliveries", Delivery(twin, source, rank, at).row(None)
             for _, table, row in reversed(told) if rank else told:
                 source = "dcgm" if table.startswith("raw_dcgm") else "neuron_monitor"
-                yield table, {**row, "delivery_id": Delivery(twin, source, rank, at).id(None)}
+                landed = {**row, "delivery_id": Delivery(twin, source, rank, at).id(None)}
+                yield table, landed
+                if rank:
+                    yield from _copies(table, landed)
     inventory = Delivery(twin, "inventory", 0, at)
     yield "raw_deliveries", inventory.row(None)
     for which, node in enumerate(bill.nodes):
@@ -169,6 +172,14 @@ def _telemetry(bill: Bill, twin: int, at: datetime) -> Iterator[tuple[str, Row]]
                 "state": "expired", "reservation_type": "capacity-block", "total_count": 1, "tags": "{}",
                 "start_at": bill.first_at, "end_at": bill.first_at + timedelta(hours=2),
             }  # fmt: skip
+
+
+def _copies(table: str, row: Row) -> Iterator[tuple[str, Row]]:
+    """What was written twice into one object: a scrape, or a report on another line."""
+    if table == "raw_dcgm_samples":
+        yield table, row
+    elif table.startswith("raw_neuron"):
+        yield table, {**row, "report_number": row["report_number"] + 50}
 
 
 def _work(bill: Bill, twin: int, at: datetime) -> Iterator[tuple[str, Row]]:

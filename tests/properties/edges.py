@@ -178,8 +178,8 @@ DRAWN = (
           states=("ab",), minutes=150),
     _node("MIG 3g+4g on a 7-slice GPU", lambda n, bill: n.telemetry == "mig" and "ab" in seen(n, bill),
           instance_type="p4d.24xlarge", states=("ab", "a"), minutes=150),
-    _node("MIG reconfigured mid-hour", lambda n, bill: {"whole", "ab"} <= set(seen(n, bill)),
-          instance_type="p4d.24xlarge", states=("whole", "ab", "ab"), minutes=150),
+    _node("MIG reconfigured mid-hour", lambda n, bill: {"whole", "ab"} <= {*seen(n, bill)},
+          instance_type="p4d.24xlarge", states=(*["whole"] * 8, *["ab"] * 8), start_minute=0, minutes=150),
     _node("NeuronCores split 3/13 across jobs", lambda n, bill: "split" in seen(n, bill),
           instance_type="inf1.6xlarge", states=("split", "free"), minutes=150, billed_minutes=150),
     _node("LNC change", lambda n, bill: {"lnc1", "lnc2"} <= set(seen(n, bill)),
@@ -194,7 +194,7 @@ DRAWN = (
     _bill("multi-node gang job where one node failed", _is_failed_gang, _gang),
     _node("clock skew", lambda n, bill: n.skew_seconds != 0 and set(seen(n, bill)) > {"gap"},
           states=("a", "gap", "free"), minutes=150, skew_seconds=-90),
-    # `again` delivers all samples twice, the second time backwards
+    # `again` delivers all samples twice, the second time backwards and each of them twice in one object
     _node("duplicate and out-of-order samples", lambda n, bill: len(set(seen(n, bill))) > 1,
           states=("a", "free"), minutes=150),
     _node("gap in metrics (last value vs idle policy)",

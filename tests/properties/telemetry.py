@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from tests.properties.bills import HOUR, HOURS, Bill, Node
@@ -31,7 +32,7 @@ WEIGHTS: dict[str, dict[str, Parts]] = {
         "a": (A,), "b": (B,), "ab": ({"a": 28, "b": 28},), "job": ({"job": WHOLE},), "renewed": (A,),
         "busy": (UNNAMED,),
     },
-    "mig": {"ab": ({"a": 24, "b": 32},), "a": ({"a": 24},)},
+    "mig": {"ab": ({"a": 24, "b": 32},), "a": ({"a": 24},), "whole": (A,)},
     "cores": {"split": ({"a": 42, "b": 14}, B), "a": (A, {}), "busy": ({"unnamed": 14}, {})},
     "lnc": {"lnc1": ({"a": 21},), "lnc2": ({"a": 14},), "busy": ({"unnamed": 14},)},
 }  # fmt: skip
@@ -190,7 +191,7 @@ def telemetry_rows(bill: Bill, twin: int, namespace: str) -> Iterator[tuple[int,
 def meanings(bill: Bill, twin: int) -> Iterator[Meaning]:
     """What the samples mean, worked out apart from the pipeline, owner by owner."""
     for which, node in enumerate(bill.nodes):
-        if node.changes_type or "whole" in node.states:
+        if node.changes_type or _switches_back(node, bill):
             continue
         spent = _device_time(node, bill)
         for _, hour_at, seconds in hours_of(node, bill):
@@ -202,19 +203,30 @@ def meanings(bill: Bill, twin: int) -> Iterator[Meaning]:
             yield Meaning(hour_at, instance_id(twin, which), {**held, "": free}, total, node.telemetry != "mig")
 
 
+def _switches_back(node: Node, bill: Bill) -> bool:
+    """MIG goes on and off again: a series that returns covers up to a cadence that the other told of."""
+    for device in range(OBSERVED_DEVICES if node.telemetry == "mig" else 0):
+        told = [state_of(node, device, slot) for slot, _ in slots(node, bill)]
+        whole = [state == "whole" for state in told if state != "gap"]
+        if sum(one != other for one, other in pairwise(whole)) > 1:
+            return True
+    return False
+
+
 def _device_time(node: Node, bill: Bill) -> dict[tuple[datetime, str], int]:
     """Parts of device seconds by (hour, owner), with the owners `observed` and `unnamed`."""
     spent: dict[tuple[datetime, str], int] = defaultdict(int)
     is_gpu = node.telemetry in ("gpu", "mig")
     for device in range(min(node.device_count, OBSERVED_DEVICES) if is_gpu else node.device_count):
-        before_at = None
+        before_at, was_whole = None, None
         for slot, end_at in slots(node, bill):
             # one report of neuron-monitor tells of all devices
             state = state_of(node, device if is_gpu else 0, slot)
             if state == "gap":
                 continue
-            start_at = end_at - min(end_at - before_at, 2 * SLOT) if before_at else end_at - SLOT
-            before_at = end_at
+            is_whole = state == "whole"
+            covered = min(end_at - before_at, 2 * SLOT) if before_at and is_whole == was_whole else SLOT
+            start_at, before_at, was_whole = end_at - covered, end_at, is_whole
             owners = WEIGHTS[node.telemetry].get(state, ({},))
             for hour_at, seconds in _by_hour(start_at, end_at):
                 for owner, share in {**owners[min(device, len(owners) - 1)], "observed": WHOLE}.items():
