@@ -5,7 +5,7 @@
 -- column: account_id | usage account
 -- column: record_type | record type of the lines
 -- column: status | applied, or pending: the period is closed, and its published figures are those of before
--- column: cause | first: nothing was known of the account's month; source: another source speaks since; restated: the same source says otherwise
+-- column: cause | first: nothing was known of the account's month; source: another source, or one more payer, speaks since; restated: the same source says otherwise
 -- column: cost_source | source that speaks since: cur, focus or cost_explorer
 -- column: previous_usd | billed before; NULL where nothing was known of the account's month
 -- column: current_usd | billed since
