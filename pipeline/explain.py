@@ -28,7 +28,10 @@ create table int_emf_pods (
     usage_hour_at timestamptz, instance_id text, namespace text, pod_name text, owner_kind text, owner_name text,
     labels text
 );
-create table int_instances (instance_id text, cluster text, tags text, account_id text);
+create table int_instances (instance_id text, cluster text, account_id text);
+create table stg_instance_tags (
+    instance_id text, valid_from_at timestamptz, valid_until_at timestamptz, is_first boolean, tags text
+);
 create table int_cost_lines (
     cost_line_id text, usage_hour_at timestamptz, account_id text, line_class text,
     effective_cost_usd decimal(38, 10)
@@ -146,10 +149,8 @@ def _tell(conn: duckdb.DuckDBPyConnection, facts: Facts, models: Models) -> None
         _tell_line(conn, facts)
     else:
         conn.execute("insert into int_holdings values (?, ?, ?)", [at, instance, facts.owner_id])
-    conn.execute(
-        "insert into int_instances values (?, ?, ?, ?)",
-        [instance, facts.cluster or "-", json.dumps(facts.tags), facts.account],
-    )
+    conn.execute("insert into int_instances values (?, ?, ?)", [instance, facts.cluster or "-", facts.account])
+    conn.execute("insert into stg_instance_tags values (?, ?, null, true, ?)", [instance, at, json.dumps(facts.tags)])
     kind, _, name = facts.owner.partition("/")
     if facts.pod:
         conn.execute(

@@ -1,7 +1,8 @@
 -- int_bill_changes: by how much each delivery changed what its source says of an account's month, in the order in which they counted.
--- grain:  billing_period, account_id, cost_source, export_name, is_pending, delivered_at, record_type
+-- grain:  billing_period, account_id, payer_account_id, cost_source, export_name, is_pending, delivered_at, record_type
 -- column: billing_period | first day of the billing period
 -- column: account_id | usage account
+-- column: payer_account_id | account that pays, '' where the source does not tell
 -- column: cost_source | cur, focus or cost_explorer
 -- column: export_name | export, 'files' for FOCUS files without a Manifest, '' for Cost Explorer
 -- column: is_pending | the period is closed, and the delivery came after the figures that stay
@@ -28,7 +29,8 @@ totals as (
         case when delivered_period is null then 'files' else export_name end as speaking_name,
         concat_ws(
             '/', cost_source, case when delivered_period is null then 'files' else export_name end,
-            billing_account_id, case when delivered_period is null then account_id end,
+            case when delivered_period is null then payer_account_id end,
+            case when delivered_period is null then account_id end,
             coalesce(delivered_period, billing_period), case when delivered_period is null then charge_date end
         ) as slot,
     from int_bill_totals
@@ -105,6 +107,7 @@ told as (
         t.speaking_name as export_name,
         t.billing_period,
         t.account_id,
+        t.payer_account_id,
         t.record_type,
         max(p.landed_number) over (partition by p.slot, p.version) as landed_number,
         t.focus_version,
@@ -123,6 +126,7 @@ told as (
         '' as export_name,
         cast(date_trunc('month', usage_date) as date) as billing_period,
         account_id,
+        '' as payer_account_id,
         record_type,
         max(landed_number) over (partition by account_id, usage_date, pulled_at) as landed_number,
         '' as focus_version,
@@ -140,12 +144,13 @@ sums as (
         export_name,
         billing_period,
         account_id,
+        payer_account_id,
         record_type,
         sum(line_count) as line_count,
         sum(billed_cost_usd) as billed,
         sum(effective_cost_usd) as effective,
     from told
-    group by slot, version, cost_source, export_name, billing_period, account_id, record_type
+    group by slot, version, cost_source, export_name, billing_period, account_id, payer_account_id, record_type
 ),
 
 -- in a closed period what came later counts after all that is in the figures that stay; the files of a set and the
@@ -188,6 +193,7 @@ cells as (
         export_name,
         billing_period,
         account_id,
+        payer_account_id,
         record_type,
     from sums
     where account_id <> ''
@@ -208,7 +214,7 @@ stated as (
     left join sums as s
         on
             v.slot = s.slot and v.version = s.version and c.billing_period = s.billing_period
-            and c.account_id = s.account_id and c.record_type = s.record_type
+            and c.account_id = s.account_id and c.payer_account_id = s.payer_account_id and c.record_type = s.record_type
 ),
 
 changes as (
@@ -219,7 +225,7 @@ changes as (
         effective - lag(effective, 1, 0) over in_order as change_effective_usd,
     from stated
     window in_order as (
-        partition by slot, billing_period, account_id, record_type
+        partition by slot, billing_period, account_id, payer_account_id, record_type
         order by is_pending, delivered_at, tie
     )
 )
@@ -227,6 +233,7 @@ changes as (
 select
     billing_period,
     account_id,
+    payer_account_id,
     cost_source,
     export_name,
     is_pending,
@@ -239,4 +246,4 @@ select
 from changes
 -- of Cost Explorer, asked several times a day, only news; of exports all, since one that is no longer delivered falls silent
 where cost_source <> 'cost_explorer' or line_count_change <> 0 or change_usd <> 0 or change_effective_usd <> 0
-group by billing_period, account_id, cost_source, export_name, is_pending, delivered_at, record_type
+group by billing_period, account_id, payer_account_id, cost_source, export_name, is_pending, delivered_at, record_type

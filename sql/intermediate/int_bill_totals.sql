@@ -1,7 +1,7 @@
 -- int_bill_totals: what each delivery of a CUR or FOCUS bill says in sum; summed once, when it came, since a delivery never changes.
--- grain:  delivery_id, billing_account_id, account_id, billing_period, charge_date, record_type
+-- grain:  delivery_id, payer_account_id, account_id, billing_period, charge_date, record_type
 -- column: delivery_id | delivery
--- column: billing_account_id | paying account of files without a Manifest, '' else
+-- column: payer_account_id | account that pays, '' where the bill does not tell
 -- column: account_id | usage account, '' for a delivery without lines
 -- column: billing_period | first day of the billing period
 -- column: charge_date | UTC day of files without a Manifest, which replace days; else the billing period, replaced whole
@@ -29,7 +29,7 @@ with deliveries as (
 sums as (
     select
         c.delivery_id,
-        '' as billing_account_id,
+        coalesce(c.payer_account_id, '') as payer_account_id,
         c.account_id,
         c.billing_period,
         c.billing_period as charge_date,
@@ -40,11 +40,11 @@ sums as (
         sum(c.effective_cost_usd) as effective_cost_usd,
     from stg_cur_costs as c
     semi join deliveries as d on c.delivery_id = d.delivery_id
-    group by c.delivery_id, c.account_id, c.billing_period, c.record_type
+    group by c.delivery_id, coalesce(c.payer_account_id, ''), c.account_id, c.billing_period, c.record_type
     union all by name
     select
         c.delivery_id,
-        case when d.billing_period is null then c.billing_account_id else '' end as billing_account_id,
+        coalesce(c.billing_account_id, '') as payer_account_id,
         c.account_id,
         c.billing_period,
         case when d.billing_period is null then cast(c.charge_start_at as date) else c.billing_period end as charge_date,
@@ -57,7 +57,7 @@ sums as (
     join deliveries as d on c.delivery_id = d.delivery_id
     group by
         c.delivery_id,
-        case when d.billing_period is null then c.billing_account_id else '' end,
+        coalesce(c.billing_account_id, ''),
         c.account_id,
         c.billing_period,
         case when d.billing_period is null then cast(c.charge_start_at as date) else c.billing_period end,
@@ -66,7 +66,7 @@ sums as (
 
 select
     d.delivery_id,
-    coalesce(s.billing_account_id, '') as billing_account_id,
+    coalesce(s.payer_account_id, '') as payer_account_id,
     coalesce(s.account_id, '') as account_id,
     coalesce(s.billing_period, d.billing_period) as billing_period,
     coalesce(s.charge_date, d.billing_period) as charge_date,

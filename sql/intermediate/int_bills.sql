@@ -15,6 +15,7 @@ with lines as (
         export_name,
         billing_period,
         account_id,
+        payer_account_id,
         record_type,
         is_invoiced,
         billed_cost_usd,
@@ -26,6 +27,7 @@ with lines as (
         export_name,
         billing_period,
         account_id,
+        payer_account_id,
         record_type,
         is_invoiced,
         billed_cost_usd,
@@ -42,7 +44,7 @@ bill as (
         billed_cost_usd,
         effective_cost_usd,
     from lines
-    semi join int_bill_sources using (account_id, billing_period, cost_source, export_name)
+    semi join int_bill_sources using (account_id, billing_period, payer_account_id, cost_source, export_name)
     union all
     select
         billing_period,

@@ -36,6 +36,7 @@ billed as (
     select
         usage_hour_at,
         account_id,
+        payer_account_id,
         billing_period,
         'cur' as cost_source,
         export_name,
@@ -49,6 +50,7 @@ billed as (
     select
         usage_hour_at,
         account_id,
+        payer_account_id,
         billing_period,
         'focus' as cost_source,
         export_name,
@@ -69,7 +71,7 @@ instance_time as (
         usage_type,
         usage_amount,
     from billed
-    semi join int_bill_sources using (account_id, billing_period, cost_source, export_name)
+    semi join int_bill_sources using (account_id, billing_period, payer_account_id, cost_source, export_name)
     where
         regexp_matches(usage_type, '(^|[-:])(BoxUsage|DedicatedUsage)(:|$)')
         and regexp_matches(resource_id, '(^|:instance/)i-[0-9a-f]+$')

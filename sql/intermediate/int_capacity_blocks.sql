@@ -26,6 +26,7 @@ with fees as (
         effective_cost_usd,
         usage_type,
         account_id,
+        payer_account_id,
         billing_period,
         'cur' as cost_source,
         export_name,
@@ -40,6 +41,7 @@ with fees as (
         effective_cost_usd,
         usage_type,
         account_id,
+        payer_account_id,
         billing_period,
         'focus' as cost_source,
         export_name,
@@ -73,7 +75,7 @@ select
     b.end_at,
     least(f.usage_hour_at, coalesce(date_trunc('hour', b.start_at), f.usage_hour_at)) as valid_from_at,
 from fees as f
-semi join int_bill_sources using (account_id, billing_period, cost_source, export_name)
+semi join int_bill_sources using (account_id, billing_period, payer_account_id, cost_source, export_name)
 left join blocks as b on f.capacity_reservation_id = b.reservation_id
 -- where the bill itself spreads the fee over its use, nothing is left to spread
 where f.effective_cost_usd <> 0

@@ -44,6 +44,7 @@ with exported as (
         billing_period,
         delivered_at,
         account_id,
+        payer_account_id,
         region,
         record_type,
         product_code,
@@ -75,6 +76,7 @@ with exported as (
         billing_period,
         delivered_at,
         account_id,
+        payer_account_id,
         region,
         record_type,
         product_code,
@@ -100,7 +102,7 @@ with exported as (
 speaking as (
     select *
     from exported
-    semi join int_bill_sources using (account_id, billing_period, cost_source, export_name)
+    semi join int_bill_sources using (account_id, billing_period, payer_account_id, cost_source, export_name)
 ),
 
 -- the fee of a Capacity Block leaves the hour in which it was charged
@@ -148,7 +150,7 @@ pieces as (
 
 lines as (
     select
-        * exclude (export_name),
+        * exclude (export_name, payer_account_id),
         1 as span_hours,
     from without_fees
     union all by name

@@ -6,7 +6,6 @@
 -- column: region | AWS region
 -- column: cluster | cluster from the instance tags, '-' where none is tagged
 -- column: lifecycle | spot, on-demand or capacity-block
--- column: tags | JSON object of the instance tags
 -- column: capacity_reservation_id | capacity reservation or Capacity Block (cr-…) it runs in, '' for none
 -- column: valid_from_at | start of its first life
 -- check:  fail | instance_type <> '' | an instance has a type
@@ -18,7 +17,6 @@ select
     arg_max(region, launch_at) as region,
     arg_max(cluster, launch_at) as cluster,
     arg_max(lifecycle, launch_at) as lifecycle,
-    arg_max(tags, launch_at) as tags,
     arg_max(capacity_reservation_id, launch_at) as capacity_reservation_id,
     min(launch_at) as valid_from_at,
 from stg_inventory

@@ -37,18 +37,31 @@ with owners as (
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
+-- a tag that is renamed speaks from that hour on
+tagged as (
+    select
+        o.*,
+        coalesce(t.tags, '{}') as tags,
+    from owners as o
+    left join stg_instance_tags as t
+        on
+            o.instance_id = t.instance_id
+            and (t.is_first or o.usage_hour_at >= t.valid_from_at)
+            and (t.valid_until_at is null or o.usage_hour_at < t.valid_until_at)
+),
+
 identities as (
     select distinct
         o.instance_id,
         o.owner_id,
+        o.tags,
         coalesce(nullif(i.cluster, '-'), nullif(split_part(o.owner_id, chr(31), 5), ''), '-') as cluster,
-        coalesce(i.tags, '{}') as tags,
         coalesce(i.account_id, '') as account_id,
         split_part(o.owner_id, chr(31), 1) as owner_kind,
         split_part(o.owner_id, chr(31), 2) as part_1,
         split_part(o.owner_id, chr(31), 3) as part_2,
         split_part(o.owner_id, chr(31), 4) as part_3,
-    from owners as o
+    from tagged as o
     left join int_instances as i using (instance_id)
 ),
 
@@ -90,6 +103,7 @@ tried as (
     select
         p.instance_id,
         p.owner_id,
+        p.tags,
         r.rule_number,
         r.cluster_pattern = '' or regexp_matches(p.cluster, r.cluster_pattern) as is_cluster,
         r.namespace_pattern = '' or regexp_matches(p.namespace, r.namespace_pattern) as is_namespace,
@@ -127,6 +141,7 @@ matched as (
     select
         instance_id,
         owner_id,
+        tags,
         min(rule_number) filter (where not is_inherited) as rule_number,
         min(rule_number) filter (where is_inherited) as inherited_rule_number,
     from tried
@@ -146,12 +161,12 @@ matched as (
         and is_usage_type
         and is_bill_tag_value
         and is_cost_category_value
-    group by instance_id, owner_id
+    group by instance_id, owner_id, tags
 ),
 
 -- what names a workload that no rule names, in order; the first that has a name speaks
 steps as (
-    select
+    select distinct
         instance_id,
         owner_id,
         unnest([1, 2, 3, 4]) as step_number,
@@ -177,6 +192,7 @@ named as (
     select
         p.instance_id,
         p.owner_id,
+        p.tags,
         p.cluster,
         coalesce(f.fallback_rule, 'runtime_tag') as fallback_rule,
         r.rule_number,
@@ -188,7 +204,7 @@ named as (
         r.workload <> '' as is_named_by_rule,
     from parsed as p
     left join fallbacks as f using (instance_id, owner_id)
-    left join matched as m using (instance_id, owner_id)
+    left join matched as m using (instance_id, owner_id, tags)
     left join stg_workload_rules as r on m.rule_number = r.rule_number
     left join stg_workload_rules as h on m.inherited_rule_number = h.rule_number
 )
@@ -205,5 +221,5 @@ select
     n.team,
     n.cost_center,
     case when n.is_named_by_rule then 'rule:' || n.rule_number else n.fallback_rule end as attribution_rule,
-from owners as o
-join named as n using (instance_id, owner_id)
+from tagged as o
+join named as n using (instance_id, owner_id, tags)

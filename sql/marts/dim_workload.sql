@@ -2,11 +2,11 @@
 -- grain:  workload_id
 -- column: workload_id | cluster/namespace/kind/name, '-' for unknown parts
 -- column: workload | name
--- column: team | owning team, '' where nothing names one
+-- column: team | owning team, the newest where it changed, '' where nothing names one
 -- column: kind | kind of workload, '-' where unknown
 -- column: cluster | cluster, '-' where unknown
 -- column: namespace | Kubernetes namespace, '-' where none
--- column: cost_center | cost center, '' where nothing names one
+-- column: cost_center | cost center, the newest where it changed, '' where nothing names one
 -- column: attribution_rule | rule:<n> of workloads.toml, owner, pod_name, slurm or runtime_tag; of a line of the bill tag, arn or usage_type
 -- column: first_seen_at | first hour in which it did
 -- column: last_seen_at | last hour in which it did
@@ -16,11 +16,11 @@
 select
     workload_id,
     max(workload) as workload,
-    max(team) as team,
+    arg_max(team, (team <> '', usage_hour_at, team)) as team,
     max(kind) as kind,
     max(cluster) as cluster,
     max(namespace) as namespace,
-    max(cost_center) as cost_center,
+    arg_max(cost_center, (cost_center <> '', usage_hour_at, cost_center)) as cost_center,
     max(attribution_rule) as attribution_rule,
     min(usage_hour_at) as first_seen_at,
     max(usage_hour_at) as last_seen_at,

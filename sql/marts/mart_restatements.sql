@@ -5,7 +5,7 @@
 -- column: account_id | usage account
 -- column: record_type | record type of the lines
 -- column: status | applied, or pending: the period is closed, and its published figures are those of before
--- column: cause | first: nothing was known of the account's month; source: another source speaks since; restated: the same source says otherwise
+-- column: cause | first: nothing was known of the account's month; source: another source, or one more payer, speaks since; restated: the same source says otherwise
 -- column: cost_source | source that speaks since: cur, focus or cost_explorer
 -- column: previous_usd | billed before; NULL where nothing was known of the account's month
 -- column: current_usd | billed since
@@ -34,6 +34,7 @@ cells as (
     select distinct
         billing_period,
         account_id,
+        payer_account_id,
         cost_source,
         export_name,
         record_type,
@@ -44,6 +45,7 @@ cells as (
 states as (
     select
         e.*,
+        c.payer_account_id,
         c.cost_source,
         c.export_name,
         c.record_type,
@@ -57,12 +59,46 @@ states as (
     left join changes as d
         on
             e.billing_period = d.billing_period and e.account_id = d.account_id and e.is_pending = d.is_pending
-            and e.delivered_at = d.delivered_at and c.cost_source = d.cost_source
-            and c.export_name = d.export_name and c.record_type = d.record_type
+            and e.delivered_at = d.delivered_at and c.payer_account_id = d.payer_account_id
+            and c.cost_source = d.cost_source and c.export_name = d.export_name
+            and c.record_type = d.record_type
     window so_far as (
-        partition by c.billing_period, c.account_id, c.cost_source, c.export_name, c.record_type
+        partition by
+            c.billing_period, c.account_id, c.payer_account_id, c.cost_source, c.export_name, c.record_type
         order by e.is_pending, e.delivered_at
     )
+),
+
+present as (
+    select
+        billing_period,
+        account_id,
+        is_pending,
+        delivered_at,
+        payer_account_id,
+        cost_source,
+        export_name,
+        max(focus_version) as focus_version,
+        max(spoken_at) as spoken_at,
+    from states
+    group by billing_period, account_id, is_pending, delivered_at, payer_account_id, cost_source, export_name
+    having sum(line_count) > 0
+),
+
+-- one bill per payer where all exports tell who pays, as in int_bill_sources; Cost Explorer never does
+billed as (
+    select
+        *,
+        case
+            when
+                cost_source <> 'cost_explorer'
+                and min(payer_account_id) filter (where cost_source <> 'cost_explorer') over (
+                    partition by billing_period, account_id, is_pending, delivered_at
+                ) <> ''
+                then payer_account_id
+            else ''
+        end as bill_payer_id,
+    from present
 ),
 
 living as (
@@ -71,15 +107,15 @@ living as (
         account_id,
         is_pending,
         delivered_at,
+        bill_payer_id,
         cost_source,
         export_name,
         max(focus_version) as focus_version,
         max(spoken_at) >= max(max(spoken_at)) over (
-            partition by billing_period, account_id, is_pending, delivered_at, cost_source
+            partition by billing_period, account_id, is_pending, delivered_at, bill_payer_id, cost_source
         ) - interval 2 days as is_alive,
-    from states
-    group by billing_period, account_id, is_pending, delivered_at, cost_source, export_name
-    having sum(line_count) > 0
+    from billed
+    group by billing_period, account_id, is_pending, delivered_at, bill_payer_id, cost_source, export_name
 ),
 
 -- which of them is the bill: the order of int_bill_sources, Cost Explorer last
@@ -88,12 +124,29 @@ speaking as (
         *,
         cost_source || '/' || export_name as speaker,
     from living
-    qualify row_number() over (
-        partition by billing_period, account_id, is_pending, delivered_at
-        order by
-            cost_source = 'cost_explorer', cost_source, is_alive desc, focus_version desc, export_name = 'files',
-            export_name
-    ) = 1
+    qualify
+        row_number() over (
+            partition by billing_period, account_id, is_pending, delivered_at, bill_payer_id
+            order by
+                cost_source = 'cost_explorer', cost_source, is_alive desc, focus_version desc, export_name = 'files',
+                export_name
+        ) = 1
+        and dense_rank() over (
+            partition by billing_period, account_id, is_pending, delivered_at
+            order by cost_source = 'cost_explorer', cost_source
+        ) = 1
+),
+
+speakers as (
+    select
+        billing_period,
+        account_id,
+        is_pending,
+        delivered_at,
+        min(cost_source) as cost_source,
+        string_agg(distinct speaker, ', ' order by speaker) as speaker,
+    from speaking
+    group by billing_period, account_id, is_pending, delivered_at
 ),
 
 bills as (
@@ -105,11 +158,19 @@ bills as (
         s.record_type,
         p.cost_source,
         p.speaker,
-        sum(s.line_count) filter (where p.speaker = s.cost_source || '/' || s.export_name) as line_count,
-        sum(s.billed) filter (where p.speaker = s.cost_source || '/' || s.export_name) as billed,
-        sum(s.effective) filter (where p.speaker = s.cost_source || '/' || s.export_name) as effective,
+        sum(s.line_count) filter (where b.speaker is not null) as line_count,
+        sum(s.billed) filter (where b.speaker is not null) as billed,
+        sum(s.effective) filter (where b.speaker is not null) as effective,
     from states as s
-    left join speaking as p using (billing_period, account_id, is_pending, delivered_at)
+    left join speaking as b
+        on
+            s.billing_period = b.billing_period and s.account_id = b.account_id and s.is_pending = b.is_pending
+            and s.delivered_at = b.delivered_at and s.cost_source = b.cost_source and s.export_name = b.export_name
+            and b.bill_payer_id in ('', s.payer_account_id)
+    left join speakers as p
+        on
+            s.billing_period = p.billing_period and s.account_id = p.account_id and s.is_pending = p.is_pending
+            and s.delivered_at = p.delivered_at
     group by s.billing_period, s.account_id, s.is_pending, s.delivered_at, s.record_type, p.cost_source, p.speaker
 ),
 

@@ -29,7 +29,7 @@
 -- column: list_cost_usd | USD at public on-demand price; NULL where the line has none
 -- column: product_name | product's name, '' where the export has none
 -- column: operation | operation
--- column: payer_account_id | account that pays
+-- column: payer_account_id | account that pays, '' where the export has none
 -- column: payer_name | its name, '' where unknown
 -- column: account_name | name of the usage account, '' where unknown
 -- column: bill_type | Anniversary, Purchase or Refund
@@ -157,7 +157,7 @@ select
     public_on_demand_cost as list_cost_usd,
     coalesce(product_name, '') as product_name,
     operation,
-    payer_account_id,
+    coalesce(payer_account_id, '') as payer_account_id,
     coalesce(payer_name, '') as payer_name,
     coalesce(account_name, '') as account_name,
     coalesce(bill_type, '') as bill_type,

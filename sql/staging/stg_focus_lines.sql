@@ -31,7 +31,7 @@
 -- column: billed_cost_usd | BilledCost
 -- column: effective_cost_usd | EffectiveCost
 -- column: list_cost_usd | ListCost; NULL where the line has none
--- column: payer_account_id | account that pays
+-- column: payer_account_id | account that pays, '' where the bill names none
 -- column: payer_name | its name, '' where unknown
 -- column: account_name | name of the usage account, '' where unknown
 -- column: publisher | who made it, '' where unknown
@@ -229,7 +229,7 @@ select
     billed_cost as billed_cost_usd,
     effective_cost as effective_cost_usd,
     list_cost as list_cost_usd,
-    billing_account_id as payer_account_id,
+    coalesce(billing_account_id, '') as payer_account_id,
     coalesce(billing_account_name, '') as payer_name,
     coalesce(sub_account_name, '') as account_name,
     publisher,

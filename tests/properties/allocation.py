@@ -23,6 +23,7 @@ from tests.properties.exports import (
     Delivery,
     Row,
     account,
+    by_payer,
     cur_rows,
     explorer_rows,
     focus_rows,
@@ -31,7 +32,7 @@ from tests.properties.exports import (
     split_rows,
     usd,
 )
-from tests.properties.lines import Line, block_id, instance_id, lines_of, restated
+from tests.properties.lines import TRAINING, Line, block_id, instance_id, lines_of, restated
 from tests.properties.telemetry import inventory_rows, meanings, telemetry_rows, with_more
 
 TWINS = ("base", "again", "scaled", "blind", "more", "first", "focus", "explorer")
@@ -49,12 +50,14 @@ RESULTS = (
     "mart_distributed_cost_daily",
     "stg_cur_splits",
     "mart_unit_cost_daily",
+    "mart_chargeback_daily",
 )
 TRUTH = """
 create table true_lines (
     twin integer, line_key varchar, account_id varchar, billing_period date, usage_date date, usage_hour_at timestamptz,
     record_type varchar, cost_class varchar, instance_id varchar, block varchar, billed_usd decimal(38, 10),
-    effective_usd decimal(38, 10), list_usd decimal(38, 10), commitment_usd decimal(38, 10), device_seconds bigint
+    effective_usd decimal(38, 10), list_usd decimal(38, 10), commitment_usd decimal(38, 10), device_seconds bigint,
+    team varchar, job varchar
 );
 create table true_hours (
     twin integer, usage_hour_at timestamptz, instance_id varchar, workload varchar, held bigint, total bigint,
@@ -108,25 +111,40 @@ def twin_lines(bill: Bill, twin: int) -> list[Line]:
 
 def _bill_rows(bill: Bill, twin: int, lines: list[Line], at: datetime) -> Iterator[tuple[str, Row]]:
     cur = [Delivery(twin, "cur", rank, at) for rank in range(3)]
+    pulls = [Delivery(twin, "cost_explorer", rank, at) for rank in range(3)]
     match TWINS[twin % len(TWINS)]:
         case "focus":
-            yield from focus_rows(lines, Delivery(twin, "focus", 0, at))
+            yield from _focus(lines, bill, Delivery(twin, "focus", 0, at))
         case "explorer":
-            yield from explorer_rows(lines, Delivery(twin, "cost_explorer", 0, at))
+            # what AWS called estimated is another amount when it is final
+            estimates = [line.times(2) for line in lines_of(bill, twin)]
+            yield from explorer_rows(estimates, pulls[0], estimated=True)
+            yield from explorer_rows(lines, pulls[1])
         case "base":
-            yield from split_rows(lines, cur[1])
-            yield from cur_rows(lines_of(bill, twin), cur[0], has_net=bill.has_net)
-            yield from cur_rows(lines, cur[1], has_net=bill.has_net)
+            for own, delivery in by_payer(lines, cur[1], bill):
+                yield from split_rows(own, delivery)
+            yield from _cur(lines_of(bill, twin), bill, cur[0])
+            yield from _cur(lines, bill, cur[1])
             # a pull reaches back to the days of the bill, not to those that a refund corrects
             pulled = [line for line in lines if line.period_at is None]
-            yield from explorer_rows(pulled, Delivery(twin, "cost_explorer", 2, at), off=bill.explorer_off)
+            yield from explorer_rows(pulled, pulls[2], off=bill.explorer_off)
         case "again":
             for delivery in (cur[2], cur[1]):
-                yield from cur_rows(lines, delivery, has_net=bill.has_net)
+                yield from _cur(lines, bill, delivery)
             # the same bill in another export: one speaks, the other is silent
-            yield from focus_rows(in_focus(lines), Delivery(twin, "focus", 0, at))
+            yield from _focus(in_focus(lines), bill, Delivery(twin, "focus", 0, at))
         case _:
-            yield from cur_rows(lines, cur[0], has_net=bill.has_net)
+            yield from _cur(lines, bill, cur[0])
+
+
+def _cur(lines: list[Line], bill: Bill, delivery: Delivery) -> Iterator[tuple[str, Row]]:
+    for own, of_payer in by_payer(lines, delivery, bill):
+        yield from cur_rows(own, of_payer, has_net=bill.has_net)
+
+
+def _focus(lines: list[Line], bill: Bill, delivery: Delivery) -> Iterator[tuple[str, Row]]:
+    for own, of_payer in by_payer(lines, delivery, bill):
+        yield from focus_rows(own, of_payer)
 
 
 def _telemetry(bill: Bill, twin: int, at: datetime) -> Iterator[tuple[str, Row]]:
@@ -138,7 +156,10 @@ def _telemetry(bill: Bill, twin: int, at: datetime) -> Iterator[tuple[str, Row]]
                 yield "raw_deliveries", Delivery(twin, source, rank, at).row(None)
             for _, table, row in reversed(told) if rank else told:
                 source = "dcgm" if table.startswith("raw_dcgm") else "neuron_monitor"
-                yield table, {**row, "delivery_id": Delivery(twin, source, rank, at).id(None)}
+                landed = {**row, "delivery_id": Delivery(twin, source, rank, at).id(None)}
+                yield table, landed
+                if rank:
+                    yield from _copies(table, landed)
     inventory = Delivery(twin, "inventory", 0, at)
     yield "raw_deliveries", inventory.row(None)
     for which, node in enumerate(bill.nodes):
@@ -151,6 +172,14 @@ def _telemetry(bill: Bill, twin: int, at: datetime) -> Iterator[tuple[str, Row]]
                 "state": "expired", "reservation_type": "capacity-block", "total_count": 1, "tags": "{}",
                 "start_at": bill.first_at, "end_at": bill.first_at + timedelta(hours=2),
             }  # fmt: skip
+
+
+def _copies(table: str, row: Row) -> Iterator[tuple[str, Row]]:
+    """What was written twice into one object: a scrape, or a report on another line."""
+    if table == "raw_dcgm_samples":
+        yield table, row
+    elif table.startswith("raw_neuron"):
+        yield table, {**row, "report_number": row["report_number"] + 50}
 
 
 def _work(bill: Bill, twin: int, at: datetime) -> Iterator[tuple[str, Row]]:
@@ -176,6 +205,8 @@ def _truth(bill: Bill, twin: int, lines: Iterable[Line]) -> Iterator[tuple[str, 
             "block": line.block, "billed_usd": usd(line.billed), "effective_usd": usd(line.effective),
             "list_usd": usd(line.public), "commitment_usd": usd(line.commitment),
             "device_seconds": line.seconds * TYPES[line.instance_type][0] if line.seconds else 0,
+            "team": line.tag.partition("=")[2].lower(),
+            "job": line.resource_id.removeprefix(TRAINING) if line.resource_id.startswith(TRAINING) else "",
         }  # fmt: skip
     if TWINS[twin % len(TWINS)] not in ("blind", "more", "explorer"):
         for meaning in meanings(bill, twin):

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 HOUR = timedelta(hours=1)
 HOURS = 3
-# months of 31, 28, 30 and 29 days; the hour at which a bill begins: amid a day, at its end, at the end of its month
-MONTHS = ((2026, 1, 31), (2026, 2, 28), (2026, 4, 30), (2028, 2, 29))
+# months of 31, 28, 30 and 29 days, and one that ended with a leap second; the hour at which a bill begins: amid a day,
+# at its end, at the end of its month
+MONTHS = ((2026, 1, 31), (2026, 2, 28), (2026, 4, 30), (2028, 2, 29), (2016, 12, 31))
 EDGES = ("day_middle", "day_end", "month_end")
 
 # instance type → (devices, how its telemetry looks)
@@ -33,7 +34,9 @@ STATES = {
     "cores": ("split", "a", "free", "busy", "gap"),
     "lnc": ("lnc1", "lnc2", "free", "busy", "gap"),
 }
-PURCHASES = ("on_demand", "spot", "savings_plan", "partly_covered", "reserved", "block")
+# a tag as AWS may hand it out: none yet, renamed, another spelling of key and value
+TAGS = ("", "", "team=alpha", "Team=Alpha", "team=beta")
+PURCHASES = ("on_demand", "spot", "savings_plan", "partly_covered", "plan_bought", "reserved", "block")
 CHARGES = (
     "storage", "transfer", "control_plane", "support", "tax", "credit", "refund", "edp", "private_rate", "bundled",
     "rounding", "plan_upfront", "plan_unused", "reservation_unused", "reservation_upfront", "unused_box",
@@ -55,6 +58,8 @@ class Node:
     is_listed: bool
     changes_type: bool
     changes_account: bool
+    # how far its clock is ahead
+    skew_seconds: int
 
     @property
     def device_count(self) -> int:
@@ -69,11 +74,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Charge:
-    """A line that is no instance-hour: its kind, the hour of the bill in which it starts, and its amount."""
+    """A line that is no instance-hour: its kind, the hour of the bill in which it starts, its amount, and its tag."""
 
     kind: str
     hour: int
     amount: int
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,8 @@ class Bill:
     restated: int
     explorer_off: int
     tokens: int
+    # its account leaves one payer for another after the first hour
+    changes_payer: bool
 
     @property
     def first_at(self) -> datetime:
@@ -127,6 +135,7 @@ def nodes(draw: st.DrawFn) -> Node:
         # a Capacity Block holds instances of one type
         changes_type=draw(st.sampled_from([False, False, False, purchase != "block"])),
         changes_account=draw(st.sampled_from([False, False, False, True])),
+        skew_seconds=draw(st.sampled_from([0, 0, 0, 1, 45, -90])),
     )
 
 
@@ -136,6 +145,7 @@ charges = st.builds(
     kind=st.sampled_from([*CHARGES, *["discounted_hour"] * 4]),
     hour=st.integers(0, HOURS - 1),
     amount=st.one_of(rates, amounts),
+    tag=st.sampled_from(TAGS),
 )
 bills = st.builds(
     Bill,
@@ -148,4 +158,5 @@ bills = st.builds(
     restated=st.sampled_from([0, 1, -1, 10**10, 10**13]),
     explorer_off=st.sampled_from([0, 0, 1, 10**8, 5 * 10**12]),
     tokens=st.sampled_from([0, 1, 7, 10**6, 10**15]),
+    changes_payer=st.sampled_from([False, False, False, True]),
 )

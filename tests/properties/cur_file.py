@@ -20,15 +20,34 @@ AT = datetime(2026, 10, 4, tzinfo=UTC)
 USD = pa.decimal128(38, 10)
 
 
-def deliver(lines: list[Line], currencies: list[str], folder: Path) -> ParsedDelivery:
-    """The lines, each in its currency, as the reader of CUR exports reads them."""
+def deliver(
+    lines: list[Line], currencies: list[str], folder: Path, *, drifted_from: int | None = None
+) -> ParsedDelivery:
+    """The lines, each in its currency, as the reader of CUR exports reads them.
+
+    From the line `drifted_from` on they stand in a chunk that AWS wrote by a newer schema.
+    """
     chunk = folder / "a.parquet"
-    pq.write_table(_table(lines, currencies), chunk)
+    table = _table(lines, currencies)
+    pq.write_table(table[:drifted_from], chunk)
+    chunks = [chunk]
+    if drifted_from is not None:
+        chunks.append(folder / "b.parquet")
+        pq.write_table(_drifted(table[drifted_from:]), chunks[1])
     month = {"billingPeriod": f"{AT:%Y-%m}", "creationTime": f"{AT:%Y-%m-%dT%H:%M:%SZ}"}
     manifest = folder / "m-Manifest.json"
-    manifest.write_text(json.dumps({"exportName": "e", "executionId": "1", "dataFiles": ["s3://b/a.parquet"], **month}))
-    objects = [SourceObject(path.name, path, AT) for path in (manifest, chunk)]
+    names = [f"s3://b/{path.name}" for path in chunks]
+    manifest.write_text(json.dumps({"exportName": "e", "executionId": "1", "dataFiles": names, **month}))
+    objects = [SourceObject(path.name, path, AT) for path in (manifest, *chunks)]
     return read_export(read_manifest(objects[0], IngestOptions()), objects[1:])
+
+
+def _drifted(table: pa.Table) -> pa.Table:
+    """A new column, new keys in the maps, and the columns in another order."""
+    names = reversed(table.column_names)
+    told = pa.array([[("user_team", "alpha"), ("user_new", "x")]] * len(table), pa.map_(pa.string(), pa.string()))
+    news = {"line_item_iam_principal": pa.array(["role/x"] * len(table)), "resource_tags": told, "product": told}
+    return pa.table({**news, **{name: table[name] for name in names}})
 
 
 def _table(lines: list[Line], currencies: list[str]) -> pa.Table:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from pipeline.models import Models
 from tests.properties.allocation import Batch, allocate
 from tests.properties.bills import Bill, bills
+from tests.properties.edges import DRAWN
 
 ALONE = 15
 INVARIANTS = Path(__file__).parent / "invariants"
@@ -38,9 +40,6 @@ class Drawn:
         """Draws the same bills again; from the first broken one on, each is allocated alone, up to a number."""
         known: dict[Bill, list[tuple[object, ...]]] = {}
 
-        @hypothesis.seed(self.seed)
-        @settings(QUIET, max_examples=self.examples, phases=[Phase.generate, Phase.shrink], report_multiple_bugs=False)
-        @given(bills)
         def alone(bill: Bill) -> None:
             if bill not in known and len(known) < ALONE and (known or bill in broken):
                 one = allocate(self.models, [bill])
@@ -48,18 +47,27 @@ class Drawn:
                 one.conn.close()
             assert known.get(bill, []) == []
 
-        alone()
+        for number, (drawing, examples) in enumerate(drawings(self.examples)):
+            phases = [Phase.generate, Phase.shrink]
+            limits = settings(QUIET, max_examples=examples, phases=phases, report_multiple_bugs=False)
+            hypothesis.seed(self.seed + number)(limits(given(drawing)(alone)))()
+
+
+def drawings(examples: int) -> list[tuple[st.SearchStrategy[Bill], int]]:
+    """Half of the examples as they come, the other half divided over the cases that a bill is made to show."""
+    each = examples // (2 * len(DRAWN))
+    shaped = [(bills.map(edge.shape), each) for edge in DRAWN if edge.shape]
+    return [*shaped, (bills, examples - each * len(shaped))]
 
 
 def draw(models: Models, seed: int, examples: int) -> Drawn:
     """Bills as Hypothesis draws them, allocated."""
     drawn: list[Bill] = []
 
-    @hypothesis.seed(seed)
-    @settings(QUIET, max_examples=examples, phases=[Phase.generate])
-    @given(bills)
     def collect(bill: Bill) -> None:
         drawn.append(bill)
 
-    collect()
+    for number, (drawing, count) in enumerate(drawings(examples)):
+        limits = settings(QUIET, max_examples=count, phases=[Phase.generate])
+        hypothesis.seed(seed + number)(limits(given(drawing)(collect)))()
     return Drawn(models, seed, examples, allocate(models, drawn))

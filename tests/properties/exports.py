@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from tests.properties.bills import HOUR
+from tests.properties.bills import HOUR, Bill
 from tests.properties.lines import Line
 
 Row = dict[str, Any]
@@ -27,14 +28,16 @@ class Delivery:
     source: str
     rank: int
     delivered_at: datetime
+    # the first organisation or the second
+    payer: int = 0
 
     def id(self, period: date | None) -> UUID:
-        """One id per twin, source, rank and billing period."""
+        """One id per twin, source, rank, payer and billing period."""
         month = 0 if period is None else period.year * 12 + period.month
         source = ("cur", "focus", "cost_explorer", "dcgm", "neuron_monitor", "inventory", "work_units").index(
             self.source
         )
-        return UUID(int=(((self.twin * 100_000 + month) * 10 + source) * 10 + self.rank) + 1)
+        return UUID(int=((((self.twin * 100_000 + month) * 10 + source) * 10 + self.rank) * 10 + self.payer) + 1)
 
     def row(self, period: date | None) -> Row:
         """Its row in the ledger of deliveries."""
@@ -43,19 +46,40 @@ class Delivery:
         return {
             "delivery_id": self.id(period), "source": self.source, "object": f"{self.source}/{self.twin}/{self.rank}",
             "observed_at": at, "delivered_at": at, "arrived_at": at, "time_guessed": False, "row_count": 1,
-            "reject_count": 0, "export_name": export_name(self.twin) if is_export else None, "billing_period": period,
+            "reject_count": 0, "export_name": export_name(self) if is_export else None, "billing_period": period,
             "execution_id": str(self.rank), "landed_number": self.id(period).int,
         }  # fmt: skip
 
 
-def export_name(twin: int) -> str:
-    """Every twin has an export of its own."""
-    return f"e{twin:07d}"
+def export_name(delivery: Delivery) -> str:
+    """Every payer of every twin has an export of its own."""
+    return f"e{delivery.twin:07d}p{delivery.payer}"
+
+
+def by_payer(lines: list[Line], delivery: Delivery, bill: Bill) -> Iterator[tuple[list[Line], Delivery]]:
+    """What each payer's export delivers: of an account that moves, the second's has the lines after the first hour."""
+    if not bill.changes_payer:
+        yield lines, delivery
+        return
+    for payer in (0, 1):
+        own = [line for line in lines if (line.start_at > bill.first_at) == bool(payer)]
+        yield own, replace(delivery, payer=payer)
 
 
 def account(twin: int, line: Line | None = None) -> str:
     """Twelve digits: the twin, and which of its two accounts."""
     return f"{twin:010d}{2 if line and line.is_in_account_two else 1:02d}"
+
+
+def payer_of(delivery: Delivery) -> str:
+    """The account that pays for the delivery's lines."""
+    return f"{delivery.twin:010d}{9 if delivery.payer else 1:02d}"
+
+
+def tags_of(line: Line) -> str:
+    """Its tags as JSON, the key as an export writes it."""
+    key, _, value = line.tag.partition("=")
+    return json.dumps({f"user_{key}": value} if value else {})
 
 
 def usd(units: int | None) -> Decimal | None:
@@ -87,7 +111,7 @@ def cur_rows(lines: list[Line], delivery: Delivery, *, has_net: bool) -> Iterato
             "delivery_id": delivery.id(period), "line_number": number, "line_item_id": line.key,
             "billing_period": period,
             "usage_start_at": line.start_at, "usage_end_at": line.start_at + HOUR,
-            "payer_account_id": account(delivery.twin),
+            "payer_account_id": payer_of(delivery),
             "account_id": account(delivery.twin, line), "record_type": line.record_type,
             "product_code": line.product_code,
             "usage_type": line.usage_type, "resource_id": line.resource_id, "instance_type": line.instance_type,
@@ -100,7 +124,7 @@ def cur_rows(lines: list[Line], delivery: Delivery, *, has_net: bool) -> Iterato
             "reservation_unused_recurring_fee": usd(line.unused_recurring),
             "sp_effective_cost": usd(line.plan_effective), "net_sp_effective_cost": usd(line.net_plan_effective),
             "sp_total_commitment": usd(line.commitment), "sp_used_commitment": usd(line.commitment_used),
-            "has_net_columns": has_net, "resource_tags": "{}",
+            "has_net_columns": has_net, "resource_tags": tags_of(line),
             "sp_arn": line.resource_id if "savingsplan/" in line.resource_id else "",
             "reservation_arn": line.resource_id if "reserved-instances/" in line.resource_id else "",
             "capacity_reservation_arn": line.block and f"arn:aws:ec2:us-east-1:1:capacity-reservation/{line.block}",
@@ -161,18 +185,20 @@ def focus_rows(lines: list[Line], delivery: Delivery) -> Iterator[tuple[str, Row
             "delivery_id": delivery.id(period), "line_number": number, "focus_version": "1.2", "billing_period": period,
             "charge_start_at": line.start_at, "charge_end_at": line.start_at + HOUR, "provider": "AWS",
             "publisher": "AWS",
-            "billing_account_id": account(delivery.twin), "sub_account_id": account(delivery.twin, line),
+            "billing_account_id": payer_of(delivery), "sub_account_id": account(delivery.twin, line),
             "charge_frequency": "Usage-Based", "service_name": line.product_code, "service_code": line.product_code,
             "region": "us-east-1", "resource_id": line.resource_id, "sku_meter": line.usage_type,
             "charge_description": line.key, "consumed_quantity": hours(line.seconds), "consumed_unit": "Hours",
             "billed_cost": usd(line.billed), "effective_cost": usd(line.effective), "list_cost": usd(line.public),
-            "currency": "USD", "tags": "{}", **_focus_words(line),
+            "currency": "USD", "tags": tags_of(line), **_focus_words(line),
             "capacity_reservation_id": line.block or (line.resource_id if line.resource_id.startswith("cr-") else ""),
             "capacity_reservation_status": "Unused" if "UnusedBox" in line.usage_type else "",
         }  # fmt: skip
 
 
-def explorer_rows(lines: list[Line], delivery: Delivery, *, off: int = 0) -> Iterator[tuple[str, Row]]:
+def explorer_rows(
+    lines: list[Line], delivery: Delivery, *, off: int = 0, estimated: bool = False
+) -> Iterator[tuple[str, Row]]:
     """Daily groups; `off` is added to the amounts of the first, as if Cost Explorer knew otherwise."""
     groups: dict[tuple[date, str, str, str, str], list[Line]] = defaultdict(list)
     for line in lines:
@@ -186,5 +212,5 @@ def explorer_rows(lines: list[Line], delivery: Delivery, *, off: int = 0) -> Ite
             "delivery_id": delivery.id(None), "group_number": number, "usage_date": key[0], "end_date": key[0] + DAY,
             "account_id": key[1], "record_type": key[2], "usage_type": key[3], "service": key[4],
             "unblended_cost": billed, "amortized_cost": usd(sum(line.effective for line in members) + wrong),
-            "usage_quantity": hours(sum(line.seconds for line in members)), "currency": "USD", "estimated": False,
+            "usage_quantity": hours(sum(line.seconds for line in members)), "currency": "USD", "estimated": estimated,
         }  # fmt: skip

@@ -12,7 +12,9 @@ from tests.properties.bills import HOUR, Bill, Charge, Node
 ACCELERATOR = "accelerator"
 PLAN = "arn:aws:savingsplans::1:savingsplan/p"
 RESERVATION = "arn:aws:ec2:us-east-1:1:reserved-instances/r"
-TRAINING = "arn:aws:sagemaker:us-east-1:1:training-job/j"
+TRAINING = "arn:aws:sagemaker:us-east-1:1:training-job/"
+# how long before it begins a Capacity Block is booked and paid
+BOOKED_BEFORE = timedelta(days=20)
 # what an instance becomes when it is stopped and started as another type
 OTHER_TYPE = "g5.12xlarge"
 
@@ -45,6 +47,7 @@ class Line:
     block: str = ""
     is_in_account_two: bool = False
     period_at: datetime | None = None
+    tag: str = ""
 
     def times(self, factor: int) -> Line:
         """The same line with all its money multiplied."""
@@ -110,8 +113,10 @@ def node_lines(node: Node, which: int, bill: Bill, twin: int) -> Iterator[Line]:
 
 
 def _purchased(node: Node, base: Line, bill: Bill, block: str, *, is_first: bool) -> Iterator[Line]:
-    if node.purchase in ("savings_plan", "partly_covered"):
-        covered = base if node.purchase == "savings_plan" else _part(base, base.seconds // 2, "c")
+    if node.purchase == "plan_bought" and is_first:
+        yield _on_demand(base, bill)
+    elif node.purchase in ("savings_plan", "partly_covered", "plan_bought"):
+        covered = _part(base, base.seconds // 2, "c") if node.purchase == "partly_covered" else base
         yield from _covered(covered, bill)
         if covered is not base:
             yield _on_demand(_part(base, base.seconds - covered.seconds, "d"), bill)
@@ -185,7 +190,7 @@ def _covered(line: Line, bill: Bill) -> Iterator[Line]:
 
 
 def _block_fee(line: Line, node: Node, bill: Bill, block: str) -> Line:
-    """The fee of a Capacity Block, charged nine days before it begins: often in the month before."""
+    """The fee of a Capacity Block, charged twenty days before it begins: often in the month before."""
     fee = node.rates[0]
     net = after_discount(fee, bill)
     return replace(
@@ -195,7 +200,7 @@ def _block_fee(line: Line, node: Node, bill: Bill, block: str) -> Line:
         cost_class="block_fee",
         seconds=0,
         public=None,
-        start_at=bill.first_at - timedelta(days=9),
+        start_at=bill.first_at - BOOKED_BEFORE,
         usage_type=f"USE1-CapacityBlock:{line.instance_type}",
         resource_id=block,
         billed=fee,
@@ -249,11 +254,14 @@ def charge_line(charge: Charge, which: int, bill: Bill, twin: int) -> Line:
         cost_class=cost_class,
         product_code=product,
         resource_id=resource,
+        tag=charge.tag,
         instance_type=usage_type.partition(":")[2] if "p5.48" in usage_type and "ml." not in usage_type else "",
     )
     match charge.kind:
         case "refund":
             return replace(line, start_at=line.start_at - timedelta(days=40), period_at=bill.first_at)
+        case "training_job":
+            line = replace(line, resource_id=f"{TRAINING}t{twin:07d}j")
         case "discounted_hour":
             # money back for an hour of the first node; for an instance that nobody knows where there is none
             if not bill.nodes or bill.nodes[0].changes_type:

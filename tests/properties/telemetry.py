@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from tests.properties.bills import HOUR, HOURS, Bill, Node
@@ -21,17 +22,25 @@ OBSERVED_DEVICES = 2
 CORES = {"cores": 4, "lnc": 4}
 # what `more` makes of a slot: pod a holds what nobody known held
 MORE = {"free": "a", "busy": "a"}
-# fourteenths of a device: whole GPUs and halves; MIG instances of three and four slices of seven
-FOURTEEN = 14
-WEIGHTS = {
-    "gpu": {"a": {"a": 14}, "b": {"b": 14}, "ab": {"a": 7, "b": 7}, "job": {"job": 14}, "renewed": {"a": 14}},
-    "mig": {"ab": {"a": 6, "b": 8}, "a": {"a": 6}},
-}
+# a device in parts: whole GPUs and halves, MIG instances of three and four slices of seven, cores of four and of eight
+WHOLE = 56
+# what owners hold of the first device that telemetry tells of, of the second …; the last stands for those behind it
+Parts = tuple[dict[str, int], ...]
+A, B, UNNAMED = {"a": WHOLE}, {"b": WHOLE}, {"unnamed": WHOLE}
+WEIGHTS: dict[str, dict[str, Parts]] = {
+    "gpu": {
+        "a": (A,), "b": (B,), "ab": ({"a": 28, "b": 28},), "job": ({"job": WHOLE},), "renewed": (A,),
+        "busy": (UNNAMED,),
+    },
+    "mig": {"ab": ({"a": 24, "b": 32},), "a": ({"a": 24},), "whole": (A,)},
+    "cores": {"split": ({"a": 42, "b": 14}, B), "a": (A, {}), "busy": ({"unnamed": 14}, {})},
+    "lnc": {"lnc1": ({"a": 21},), "lnc2": ({"a": 14},), "busy": ({"unnamed": 14},)},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """Device time of one instance-hour in fourteenths of seconds: of each owner ('' is idle), and of all."""
+    """Device time of one instance-hour in 56ths of seconds: of each owner ('' is idle), and of all."""
 
     hour_at: datetime
     instance_id: str
@@ -55,12 +64,12 @@ def _with_more(node: Node) -> Node:
 
 
 def slots(node: Node, bill: Bill) -> Iterator[tuple[int, datetime]]:
-    """(number, end) of the slots that end while the node runs."""
+    """(number, end by the clock of the node) of the slots that end while the node runs."""
     start_at = bill.first_at + timedelta(minutes=node.start_minute)
     for number in range(HOURS * 6):
         end_at = bill.first_at + (number + 1) * SLOT
         if start_at < end_at <= start_at + timedelta(minutes=node.minutes):
-            yield number, end_at
+            yield number, end_at + timedelta(seconds=node.skew_seconds)
 
 
 def state_of(node: Node, device: int, slot: int) -> str:
@@ -147,7 +156,7 @@ def neuron_rows(node: Node, which: int, bill: Bill, twin: int, namespace: str) -
         if state == "gap":
             continue
         cores = 8 if state == "lnc1" else CORES[node.telemetry]
-        key = {"report_number": slot + 1, "sample_at": end_at, "instance_id": instance_id(twin, which)}
+        key = {"report_number": which * 100 + slot + 1, "sample_at": end_at, "instance_id": instance_id(twin, which)}
         unnamed = state == "busy"
         yield (
             "raw_neuron_reports",
@@ -180,41 +189,54 @@ def telemetry_rows(bill: Bill, twin: int, namespace: str) -> Iterator[tuple[int,
 
 
 def meanings(bill: Bill, twin: int) -> Iterator[Meaning]:
-    """What the samples of GPUs mean, worked out apart from the pipeline, owner by owner."""
+    """What the samples mean, worked out apart from the pipeline, owner by owner."""
     for which, node in enumerate(bill.nodes):
-        if node.telemetry not in WEIGHTS or node.changes_type or "whole" in node.states:
+        if node.changes_type or _switches_back(node, bill):
             continue
         spent = _device_time(node, bill)
         for _, hour_at, seconds in hours_of(node, bill):
             held = {owner: time for (at, owner), time in spent.items() if at == hour_at}
             observed, unnamed = held.pop("observed", 0), held.pop("unnamed", 0)
             free = max(observed - sum(held.values()) - unnamed, 0)
-            rest = max(seconds * node.device_count * FOURTEEN - sum(held.values()) - free, unnamed)
+            rest = max(seconds * node.device_count * WHOLE - sum(held.values()) - free, unnamed)
             total = sum(held.values()) + free + rest
-            yield Meaning(hour_at, instance_id(twin, which), {**held, "": free}, total, node.telemetry == "gpu")
+            yield Meaning(hour_at, instance_id(twin, which), {**held, "": free}, total, node.telemetry != "mig")
+
+
+def _switches_back(node: Node, bill: Bill) -> bool:
+    """MIG goes on and off again: a series that returns covers up to a cadence that the other told of."""
+    for device in range(OBSERVED_DEVICES if node.telemetry == "mig" else 0):
+        told = [state_of(node, device, slot) for slot, _ in slots(node, bill)]
+        whole = [state == "whole" for state in told if state != "gap"]
+        if sum(one != other for one, other in pairwise(whole)) > 1:
+            return True
+    return False
 
 
 def _device_time(node: Node, bill: Bill) -> dict[tuple[datetime, str], int]:
-    """Fourteenths of device seconds by (hour, owner), with the owners `observed` and `unnamed`."""
+    """Parts of device seconds by (hour, owner), with the owners `observed` and `unnamed`."""
     spent: dict[tuple[datetime, str], int] = defaultdict(int)
-    for device in range(min(node.device_count, OBSERVED_DEVICES)):
-        before_at = None
+    is_gpu = node.telemetry in ("gpu", "mig")
+    for device in range(min(node.device_count, OBSERVED_DEVICES) if is_gpu else node.device_count):
+        before_at, was_whole = None, None
         for slot, end_at in slots(node, bill):
-            state = state_of(node, device, slot)
+            # one report of neuron-monitor tells of all devices
+            state = state_of(node, device if is_gpu else 0, slot)
             if state == "gap":
                 continue
-            start_at = end_at - min(end_at - before_at, 2 * SLOT) if before_at else end_at - SLOT
-            before_at = end_at
-            owners = WEIGHTS[node.telemetry].get(state, {"unnamed": FOURTEEN} if state == "busy" else {})
+            is_whole = state == "whole"
+            covered = min(end_at - before_at, 2 * SLOT) if before_at and is_whole == was_whole else SLOT
+            start_at, before_at, was_whole = end_at - covered, end_at, is_whole
+            owners = WEIGHTS[node.telemetry].get(state, ({},))
             for hour_at, seconds in _by_hour(start_at, end_at):
-                for owner, share in {**owners, "observed": FOURTEEN}.items():
+                for owner, share in {**owners[min(device, len(owners) - 1)], "observed": WHOLE}.items():
                     spent[hour_at, owner] += seconds * share
     return spent
 
 
 def _by_hour(start_at: datetime, end_at: datetime) -> Iterator[tuple[datetime, int]]:
     while start_at < end_at:
-        hour_at = start_at.replace(minute=0)
+        hour_at = start_at.replace(minute=0, second=0)
         until_at = min(end_at, hour_at + HOUR)
         yield hour_at, int((until_at - start_at).total_seconds())
         start_at = until_at

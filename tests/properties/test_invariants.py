@@ -29,6 +29,7 @@ from tests.properties.allocation import RESULTS, allocate, select
 from tests.properties.bills import Bill, bills
 from tests.properties.cur_file import deliver
 from tests.properties.drawing import INVARIANTS, Drawn, draw
+from tests.properties.edges import shown_in
 from tests.properties.exports import usd
 from tests.properties.lines import lines_of
 
@@ -134,6 +135,20 @@ def test_i12_currency_is_never_converted_unasked(bill: Bill, currency: str, at: 
             list(deliver(lines, dollars, Path(folder)).batches)
 
 
+@given(bill=bills.filter(lambda bill: bill.charges), at=st.integers(0))
+def test_a_new_column_and_a_new_map_key_change_no_amount(bill: Bill, at: int) -> None:
+    lines = lines_of(bill, 1)
+    dollars = ["USD"] * len(lines)
+    with tempfile.TemporaryDirectory() as folder:
+        plain = [rows for _, rows in deliver(lines, dollars, Path(folder)).batches]
+        drifted = deliver(lines, dollars, Path(folder), drifted_from=at % len(lines))
+        found = [rows for _, rows in drifted.batches]
+    assert drifted.rejects == []
+    one, other = pa.Table.from_batches(plain), pa.Table.from_batches(found)
+    assert other.drop_columns(["resource_tags"]) == one.drop_columns(["resource_tags"])
+    assert '"user_new"' in other["resource_tags"][-1].as_py()
+
+
 def test_i13_late_telemetry_moves_money_between_classes_only(drawn: Drawn) -> None:
     drawn.holds("i13_late_telemetry")
 
@@ -182,6 +197,15 @@ def test_no_failing_check_of_a_model_of_money_would_stop_a_publication(drawn: Dr
                 assert drawn.batch.violations(f"from ({substitute(failures, window)}) limit 3") == [], check.why
 
 
+def test_a_tag_charges_its_team_from_that_day_on_however_it_is_spelt(drawn: Drawn) -> None:
+    drawn.holds("teams")
+
+
+def test_every_edge_case_that_is_drawn_is_among_the_bills(drawn: Drawn) -> None:
+    assert [name for name, count in shown_in(drawn.batch.bills) if not count] == []
+    assert len(drawn.batch.bills) >= EXAMPLES * 9 // 10
+
+
 def test_i20_unit_cost_without_units_is_null_with_a_reason(drawn: Drawn) -> None:
     assert drawn.batch.violations(
         "select 1 from mart_unit_cost_daily where cost_per_million_units_usd is not null limit 1"
@@ -192,7 +216,7 @@ def test_i20_unit_cost_without_units_is_null_with_a_reason(drawn: Drawn) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("time", range(TIMES))
 def test_all_invariants_hold_for_many_more_bills(models: Models, seed: int, time: int) -> None:
-    several = draw(models, seed + 1 + time, MORE_AT_ONCE)
+    several = draw(models, seed + (1 + time) * 1000, MORE_AT_ONCE)
     for path in sorted(INVARIANTS.glob("*.sql")):
         several.holds(path.stem)
     several.batch.conn.close()

@@ -69,14 +69,17 @@ class Deliveries:
             yield number + 1, self.random.choice(RECORD_TYPES), self._amount(), self._amount()
 
     def _cur(self, case: int, period: date, at: datetime) -> None:
-        named = f"cur-{case}-{self.random.choice('ab')}"
+        export = self.random.choice("ab")
+        named = f"cur-{case}-{export}"
+        # who pays: nobody says, or one organisation, or the account moved, and each of the two has its export
+        payer = ("", f"P{case}", f"{export}{case}")[case % 3]
         delivery = self._deliver("cur", at, export_name=named, billing_period=period, execution_id=str(at))
         for number, record_type, billed, effective in self._lines():
             self.add(
                 "raw_cur_lines", delivery_id=delivery, line_number=number, line_item_id=f"l{number}",
                 billing_period=period, usage_start_at=_day(period, number), usage_end_at=_day(period, number + 1),
-                account_id=f"A{case}", record_type=record_type, unblended_cost=billed, sp_effective_cost=effective,
-                has_net_columns=False, usage_amount=Decimal(1),
+                account_id=f"A{case}", payer_account_id=payer, record_type=record_type, unblended_cost=billed,
+                sp_effective_cost=effective, has_net_columns=False, usage_amount=Decimal(1),
             )  # fmt: skip
 
     def _focus(self, case: int, period: date, at: datetime) -> None:

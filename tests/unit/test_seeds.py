@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from pipeline.models import bind, load_models
 from pipeline.sources.base import Seeds
 from pipeline.sources.dcgm_rows import MEASURES
+from pipeline.warehouse import SQL_DIR
+from pipeline.windows import ALL_TIME
 
 FACTORS = {
     "percent": ("0.01", "ratio"),
@@ -82,3 +87,15 @@ def test_a_machine_has_the_devices_that_its_maker_says(
     (row,) = [row for row in shipped.rows("instance_types") if row["instance_type"] == instance_type]
     cores = int(row["logical_cores_per_device"]) if row["logical_cores_per_device"] else None
     assert (row["chip"], int(row["device_count"]), cores) == (chip, devices, logical_cores)
+
+
+def test_a_placeholder_price_fails_the_check_of_the_price_history(shipped: Seeds, tmp_path: Path) -> None:
+    model = load_models(SQL_DIR)["seed_price_history"]
+    shutil.copy(shipped.directory / "price_history.csv", tmp_path)
+    with (tmp_path / "price_history.csv").open("a", encoding="utf-8") as rows:
+        rows.write("tpu-v7,us-central1,on_demand,2026-01-01,,700.0,a catalogue\n")
+    sql = bind(model, start_at=ALL_TIME.start_at, end_at=ALL_TIME.end_at, seeds_dir=tmp_path, as_of=ALL_TIME.end_at)
+    failures = [f"select instance_type from ({sql}) where not ({check.expression})" for check in model.checks]
+    with duckdb.connect() as conn:
+        found = [conn.execute(failure).fetchall() for failure in failures]
+    assert found == [[], [], [("tpu-v7",)]]
