@@ -47,6 +47,8 @@ def test_a_line_tells_who_did_how_much_and_when(tmp_path: Path) -> None:
         "instance_id": "",
         "unit": "output_tokens",
         "units": 1_200_000,
+        "software": "",
+        "latency_p95_ms": None,
     }
 
 
