@@ -94,7 +94,7 @@ def _served(
     draw = stream(options.seed, "work", pod, span[0])
     speed = _rate(ranged, options) * (NEXT_IS_FASTER if release else 1.0)
     requests = int(busy_seconds * speed * (0.98 + 0.04 * draw.random()))
-    software = RELEASES[telemetry.node.spec.vendor if telemetry.node.spec.vendor == "neuron" else "nvidia"][release]
+    software = RELEASES[telemetry.node.spec.vendor][release]
     slow = stream(options.seed, "latency", ranged.holding.owner.workload_id).randrange(180, 700)
     latency = int(slow * (1 + 2.5 * load * load) * (0.95 + 0.1 * draw.random()))
     yield _line(telemetry, ranged, span, REQUESTS, requests, software, latency if requests else 0)

@@ -6,7 +6,7 @@
 -- column: chip | chip that did the work; other where the workload held none that day
 -- column: unit | prompt_tokens, output_tokens, steps, …
 -- column: units | how many; the chips of a workload sum to its work exactly
--- column: software | what did them, '' where not told; several joined by ' + '
+-- column: software | what did them, '' where not told, several where more than one did
 -- column: latency_units | the part of units whose latency is told
 -- column: latency_p95_ms_low | lowest 95th percentile of latency told; NULL where none is
 -- column: latency_p95_ms_high | highest
@@ -65,7 +65,7 @@ placed as (
         k.unit,
         i.chip,
         cast(sum(k.units) as hugeint) as units,
-        string_agg(distinct k.software, ' + ' order by k.software) as software,
+        case when min(k.software) = max(k.software) then min(k.software) else 'several' end as software,
         cast(sum(k.latency_units) as hugeint) as latency_units,
         min(k.latency_p95_ms_low) as latency_p95_ms_low,
         max(k.latency_p95_ms_high) as latency_p95_ms_high,
@@ -162,7 +162,7 @@ select
     chip,
     unit,
     cast(sum(units) as bigint) as units,
-    string_agg(distinct software, ' + ' order by software) as software,
+    case when min(software) = max(software) then min(software) else 'several' end as software,
     cast(sum(latency_units) as bigint) as latency_units,
     min(latency_p95_ms_low) as latency_p95_ms_low,
     max(latency_p95_ms_high) as latency_p95_ms_high,

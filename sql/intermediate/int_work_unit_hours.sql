@@ -5,7 +5,7 @@
 -- column: owner_id | owner: kind and its parts, separated by the unit separator
 -- column: unit | prompt_tokens, output_tokens, requests, steps, checkpoints, epochs or runs
 -- column: units | how many; a stretch over several hours is spread over them by time, in whole units
--- column: software | what did them, '' where not told; several joined by ' + '
+-- column: software | what did them, '' where not told, several where more than one did
 -- column: latency_units | the part of units whose latency is told
 -- column: latency_p95_ms_low | lowest 95th percentile told of them: the one of all lies between the two; NULL where none is told
 -- column: latency_p95_ms_high | highest
@@ -102,7 +102,7 @@ select
     p.owner_id,
     p.unit,
     cast(sum(p.hour_units) as bigint) as units,
-    string_agg(distinct p.software, ' + ' order by p.software) as software,
+    case when min(p.software) = max(p.software) then min(p.software) else 'several' end as software,
     cast(coalesce(sum(p.hour_units) filter (where p.latency_p95_ms is not null), 0) as bigint) as latency_units,
     min(p.latency_p95_ms) as latency_p95_ms_low,
     max(p.latency_p95_ms) as latency_p95_ms_high,

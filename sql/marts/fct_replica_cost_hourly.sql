@@ -41,7 +41,7 @@ with holdings as (
         cast(h.held_ns as hugeint) * a.slice_count // a.device_slice_count as held_ns,
         cast(h.busy_ns as hugeint) * a.slice_count // a.device_slice_count as busy_ns,
         cast(h.busy_held_ns as hugeint) * a.slice_count // a.device_slice_count as known_ns,
-        cast(u.observed_seconds * 1000000000 as hugeint) as observed_ns,
+        cast(cast(u.observed_seconds as decimal(28, 9)) * 1000000000 as hugeint) as observed_ns,
     from int_holdings as h
     join int_owner_workloads as w using (usage_hour_at, instance_id, owner_id)
     join int_accelerators as a using (accelerator_id, instance_id)

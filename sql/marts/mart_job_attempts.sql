@@ -12,6 +12,7 @@
 -- column: end_at | when it ended, or until when it is known to run; NULL where it never ran
 -- column: wait_until_at | when its waiting ended: it started, was given up, or is known to wait until then
 -- column: wait_seconds | seconds from submission until then
+-- column: keeps_devices | a pod of that name ran before: taken to restart in place and keep its accelerators while it waits, so that it queues for none
 -- column: run_seconds | seconds from start to end
 -- column: device_count | accelerators it asked for; else what it held on average while it ran; NULL where neither is known
 -- column: device_hours | device-hours held while it ran
@@ -31,6 +32,10 @@ with attempts as (
             coalesce(nullif(told_cluster, ''), '-'), '/', replica_kind, '/', replica, '@',
             strftime(timezone('UTC', submitted_at), '%Y-%m-%dT%H:%M:%S.%fZ')
         ) as attempt_id,
+        replica_kind = 'pod' and count(start_at) over (
+            partition by replica_kind, replica, told_cluster order by submitted_at
+            rows between unbounded preceding and 1 preceding
+        ) > 0 as keeps_devices,
     from int_job_attempts
 ),
 
@@ -186,6 +191,7 @@ select
     run_until_at as end_at,
     wait_until_at,
     cast(wait_seconds as bigint) as wait_seconds,
+    keeps_devices,
     cast(run_seconds as bigint) as run_seconds,
     coalesce(
         cast(device_count as decimal(18, 6)),

@@ -6,7 +6,7 @@
 -- column: chip | chip that did the work; other where the workload held none that day
 -- column: unit | prompt_tokens, output_tokens, requests, steps, …. Each row carries the whole cost of its workload, chip and hour: never sum over units
 -- column: units | how many
--- column: software | what did them, with its version; '' where not told; several joined by ' + ' where an hour had more than one
+-- column: software | what did them, with its version; '' where not told, several where more than one did
 -- column: latency_units | the part of units whose latency is told
 -- column: latency_p95_ms_low | lowest 95th percentile of latency told of a pod's stretch of time; the 95th percentile of them all lies between the two. NULL where none is told
 -- column: latency_p95_ms_high | highest

@@ -13,7 +13,7 @@
 -- column: reason_if_null | why a figure is missing, '' where none is
 -- limit:  a p95 is told with the count (latency_p95_ms of work units) and cannot be added up: over several stretches only its bounds are known
 -- limit:  requests answered too slowly are no less paid for: they are in every cost here, and leave the last two columns only
--- param:  bar_ms = null | p95 latency to keep, milliseconds
+-- param:  bar_ms = 1000 | p95 latency to keep, milliseconds
 -- param:  workload_id = '' | only this workload; '' is all
 -- param:  from_date = '1970-01-01' | first UTC day
 -- param:  to_date = '9999-12-31' | day after the last
@@ -69,16 +69,15 @@ select
     cast(l.latency_units / nullif(l.units, 0) as decimal(18, 6)) as latency_told_ratio,
     l.latency_p95_ms_low,
     l.latency_p95_ms_high,
-    case when $bar_ms is not null then coalesce(l.units_within_bar, 0) end as requests_within_bar,
+    case when l.latency_units > 0 then coalesce(l.units_within_bar, 0) end as requests_within_bar,
     cast(1000 * w.effective_cost_usd / nullif(l.units_within_bar, 0) as decimal(38, 10))
         as usd_per_thousand_requests_within_bar,
     concat_ws(
         '; ',
         case when w.requests is null then w.reasons end,
-        case when w.requests > 0 and l.latency_p95_ms_high is null then 'no source tells the latency' end,
-        case when w.requests > 0 and $bar_ms is null then 'no bar asked for: --param bar_ms=…' end,
+        case when w.requests > 0 and coalesce(l.latency_units, 0) = 0 then 'no source tells the latency' end,
         case
-            when l.latency_p95_ms_high is not null and $bar_ms is not null and coalesce(l.units_within_bar, 0) = 0
+            when w.requests > 0 and l.latency_units > 0 and coalesce(l.units_within_bar, 0) = 0
                 then 'no hour kept the bar'
         end
     ) as reason_if_null,

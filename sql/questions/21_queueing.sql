@@ -5,7 +5,7 @@
 -- column: idle_untold_usd | of hours before the first or after the last word of a scheduler on that cluster
 -- column: reserved_unused_usd | effective USD of what was reserved and had no instance at all
 -- column: held_while_waiting_usd | effective USD of what attempts held in hours before they ran: part of a workload's cost, not of idle
--- column: waited_attempts | attempts that waited
+-- column: waited_attempts | attempts that waited for accelerators; a pod that restarts in place keeps its own and is no such
 -- column: waiting_hours | hours they waited, added up
 -- column: waiting_device_hours | the same times the accelerators each asked for or later held; NULL where none of them is known
 -- column: capacity_for_waiting_usd | those device-hours at what a device-hour of that chip cost in the cluster: what it would have cost to let nothing wait, if it had been bought besides
@@ -36,7 +36,7 @@ waits as (
         least(wait_until_at, cast($to_date as timestamptz)) as until_at,
     from mart_job_attempts
     where
-        wait_seconds > 0
+        wait_seconds > 0 and not keeps_devices
         and submitted_at < cast($to_date as timestamptz) and wait_until_at > cast($from_date as timestamptz)
 ),
 

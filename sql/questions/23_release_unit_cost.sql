@@ -34,7 +34,7 @@ with versions as (
         sum(known_device_hours) as known_device_hours,
     from mart_unit_cost_hourly
     where
-        software <> '' and software not like '% + %'
+        software not in ('', 'several')
         and effective_cost_usd is not null and device_hours > 0
         and usage_date >= cast($from_date as date) and usage_date < cast($to_date as date)
         and ($workload_id = '' or workload_id = $workload_id)

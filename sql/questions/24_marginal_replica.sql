@@ -7,11 +7,11 @@
 -- column: free_replicas_mean | the same, mean over the hours
 -- column: marginal_usd_per_replica_hour | USD of the next replica: 0 where one fits at every hour into what is paid for anyway, else next_instance_usd_per_hour over replicas_per_instance
 -- column: next_instance_usd_per_hour | one more instance of the type, paid whole by the first replica that needs it
--- column: price_basis | what that price is: on_demand, else capacity_block, else own_effective, as in mart_chip_prices; '' without a price
+-- column: price_basis | what that price is: on_demand, else own_effective, else capacity_block, as in mart_chip_prices; '' without a price
 -- column: replicas_per_instance | replicas that an empty instance holds
 -- column: reason_if_null | why there is no marginal cost, '' where there is one
 -- limit:  the same free place is offered to every workload that it would hold: count it once
--- limit:  a replica is a pod, Slurm job or tagged runtime on one instance. vCPU, memory, network and placement rules are not looked at: only accelerators
+-- limit:  a replica is a pod or tagged runtime on one instance; Slurm jobs have none. vCPU, memory, network and placement rules are not looked at: only accelerators
 -- limit:  what is free was idle and paid, not promised: a reservation for peaks looks the same
 -- param:  usage_date = (select max(usage_date) from fct_replica_cost_hourly where cost_status <> '') | UTC day to look at
 -- param:  region = 'us-east-1' | AWS region of the price
@@ -19,7 +19,9 @@
 with held as (
     select *
     from fct_replica_cost_hourly
-    where usage_date = cast($usage_date as date) and instance_id <> '' and instance_type <> ''
+    where
+        usage_date = cast($usage_date as date) and replica_kind in ('pod', 'tag')
+        and instance_id <> '' and instance_type <> ''
 ),
 
 -- a replica that came within an hour held less on average than it needs: its fullest hour speaks
@@ -141,7 +143,7 @@ prices as (
         and p.valid_from_date <= k.known_date and k.known_date < p.valid_until_date
     qualify row_number() over (
         partition by p.instance_type
-        order by list_position(['on_demand', 'capacity_block', 'own_effective'], p.price_basis), p.region desc
+        order by list_position(['on_demand', 'own_effective', 'capacity_block'], p.price_basis), p.region desc
     ) = 1
 ),
 
