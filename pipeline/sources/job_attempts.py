@@ -52,7 +52,7 @@ MAX_SPAN = timedelta(days=366)
 MOMENT = timedelta(microseconds=1)
 MAX_DEVICES = 10**6
 ROWS_PER_BATCH = 10_000
-_GRES = re.compile(r"(?:^|,)gres/[a-z]+=(\d+)")
+_GRES = re.compile(r"(?:^|[,;])gres/[a-z]+(?::[^=,;]*)?=(\d+)")
 _TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
     [("line_number", pa.int64())]
@@ -155,7 +155,7 @@ def _time(text: str) -> datetime | None:
 
 
 def _devices(count: str, requested: str) -> int | None:
-    """Accelerators asked for: as told, else from Slurm's `billing=8,gres/gpu=8`; None where neither says."""
+    """Accelerators asked for: as told, else from Slurm's `cpu=96;gres/gpu:h100=8`; None where neither says."""
     found = count or next(iter(_GRES.findall(requested)), "")
     if not found:
         return None

@@ -55,6 +55,7 @@ def test_a_line_tells_when_it_ran_and_how_it_ended(tmp_path: Path) -> None:
     ("line", "outcome", "start_at", "end_at", "devices"),
     [
         ("7,COMPLETED,2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,2026-11-01T02:00:00Z,c,gres/gpu=4", "completed", 1, 2, 4),
+        ("7,FAILED,2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,2026-11-01T02:00:00Z,c,cpu=96;gres/gpu:h100=8", "failed", 1, 2, 8),
         ("7,TIMEOUT,2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,2026-11-01T02:00:00Z,c,", "failed", 1, 2, None),
         ("7,CANCELLED by 12,2026-11-01T00:00:00Z,None,2026-11-01T02:00:00Z,c,cpu=8", "cancelled", None, 2, None),
         ("7,RUNNING,2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,Unknown,c,cpu=8,", "", None, None, None),
