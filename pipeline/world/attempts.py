@@ -129,8 +129,8 @@ def true_attempts(
         end = END if one.end is None else one.end
         for hour in range(hour_of(one.start), end, SECONDS_PER_HOUR):
             seconds = min(end, hour + SECONDS_PER_HOUR) - max(one.start, hour)
-            node, workload = one.holding.node.instance_id, one.holding.owner.workload_id
-            ran[(hour, node, workload)].append((number, seconds))
+            place = (one.holding.node.instance_id, one.holding.owner.workload_id)
+            ran[(hour, *place)].append((number, seconds))
     costs: dict[int, Fraction] = defaultdict(Fraction)
     for (hour, instance_id, workload), shares in ran.items():
         box = boxes.get((hour, instance_id))

@@ -79,9 +79,7 @@ def _write_work(world: World, work: list[WorkLine], usage: Usage, truth: Truth, 
         write_parquet(out / "truth" / name, table)
 
 
-def _write_telemetry(
-    world: World, landing: Path, on_progress: Progress
-) -> tuple[Usage, list[IdleRun], list[WorkLine]]:
+def _write_telemetry(world: World, landing: Path, on_progress: Progress) -> tuple[Usage, list[IdleRun], list[WorkLine]]:
     """One node at a time, so that memory holds one node's samples whatever the size of the world."""
     usage = Usage()
     runs: list[IdleRun] = []

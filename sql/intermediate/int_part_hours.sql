@@ -123,9 +123,12 @@ devices as (
         max(p.device_parts) - sum(p.parts) as uncut_parts,
         sum((p.observed_ms - p.allocated_ms) * p.parts) as free_part_ms,
         -- instances that are smaller than what anybody asks for
-        coalesce(
-            sum((p.observed_ms - p.allocated_ms) * p.parts)
-                filter (where p.part_kind = 'mig_slice' and p.parts < w.wanted_parts), 0
+        sum(
+            case
+                when p.part_kind = 'mig_slice' and p.parts < w.wanted_parts
+                    then (p.observed_ms - p.allocated_ms) * p.parts
+                else 0
+            end
         ) as small_part_ms,
         max(w.wanted_parts) as wanted_parts,
         bool_and(
@@ -154,17 +157,17 @@ cut as (
         sum(d.device_parts * d.observed_ms) as part_ms,
         sum(d.free_part_ms + d.uncut_parts * d.observed_ms) as free_part_ms,
         sum(
-            case
+            d.small_part_ms
+            + case
                 when d.wanted_parts is not null
-                    then d.small_part_ms
-                        + greatest(d.uncut_parts - coalesce(l.fit_count_high, 0) * d.wanted_parts, 0) * d.observed_ms
+                    then greatest(d.uncut_parts - coalesce(l.fit_count_high, 0) * d.wanted_parts, 0) * d.observed_ms
             end
         ) as low_part_ms,
         sum(
-            case
+            d.small_part_ms
+            + case
                 when d.wanted_parts is not null
-                    then d.small_part_ms
-                        + greatest(d.uncut_parts - coalesce(l.fit_count_low, 0) * d.wanted_parts, 0) * d.observed_ms
+                    then greatest(d.uncut_parts - coalesce(l.fit_count_low, 0) * d.wanted_parts, 0) * d.observed_ms
             end
         ) as high_part_ms,
     from devices as d

@@ -124,7 +124,7 @@ shares as (
 ),
 
 -- what is spent until an attempt is rounded down: the attempts of an hour sum to it exactly
-paid as (
+spent as (
     select
         *,
         sign(cost_units) * (
@@ -136,6 +136,13 @@ paid as (
     from shares
 ),
 
+paid as (
+    select
+        *,
+        paid_units * greatest(known_millionths - busy_millionths, 0) // nullif(known_millionths, 0) as unused_units,
+    from spent
+),
+
 sums as (
     select
         attempt_id,
@@ -145,8 +152,7 @@ sums as (
         sum(held_millionths) filter (where phase = 'run') as held_millionths,
         sum(paid_units) filter (where phase = 'run') as run_units,
         sum(paid_units) filter (where phase = 'wait') as wait_units,
-        sum(paid_units * greatest(known_millionths - busy_millionths, 0) // nullif(known_millionths, 0))
-            filter (where phase = 'run') as unused_units,
+        sum(unused_units) filter (where phase = 'run') as unused_units,
         bool_or(cost_status = 'estimated') as is_estimated,
         count(*) filter (where phase = 'run') as run_hours,
     from paid

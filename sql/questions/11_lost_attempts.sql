@@ -62,7 +62,9 @@ every_workload as (
     select
         '' as workload_id,
         '' as team,
-    where exists (select 1 from attempts as a where a.workload_id = '')
+    from attempts
+    where workload_id = ''
+    group by all
 )
 
 select

@@ -71,10 +71,16 @@ paid as (
         coalesce(
             sum(c.effective_cost_usd) filter (where c.cost_class = 'idle.unallocated' and w.chip is not null), 0
         ) as idle_while_waiting_usd,
-        coalesce(sum(c.effective_cost_usd) filter (where
-            c.cost_class = 'idle.unallocated' and w.chip is null
-            and (t.cluster is null or c.usage_hour_at < date_trunc('hour', t.from_at) or c.usage_hour_at >= t.until_at)
-        ), 0) as idle_untold_usd,
+        coalesce(
+            sum(c.effective_cost_usd) filter (
+                where c.cost_class = 'idle.unallocated' and w.chip is null
+                and (
+                    t.cluster is null
+                    or c.usage_hour_at < date_trunc('hour', t.from_at)
+                    or c.usage_hour_at >= t.until_at
+                )
+            ), 0
+        ) as idle_untold_usd,
         coalesce(sum(c.effective_cost_usd) filter (where c.cost_class = 'idle.reserved_unused'), 0)
             as reserved_unused_usd,
         bool_or(t.cluster is not null) as is_told,

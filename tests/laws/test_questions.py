@@ -1,4 +1,4 @@
-"""The 25 questions that this ledger is to answer all stand in sql/questions: one file, one header, one worked case each."""
+"""The 25 questions that this ledger answers all stand in sql/questions: one file, one header, one worked case each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seed of MIG layouts is what NVIDIA's placements allow: every layout, and how many more instances fit beside it."""
+"""The seed of MIG layouts is what NVIDIA's placements allow: every layout, and how many more fit beside it."""
 
 from __future__ import annotations
 

@@ -54,13 +54,13 @@ def test_a_line_tells_when_it_ran_and_how_it_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "outcome", "start_at", "end_at", "devices"),
     [
-        ("7,COMPLETED,2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,2026-11-01T02:00:00Z,c,gres/gpu=4", "completed", 1, 2, 4),
-        ("7,FAILED,2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,2026-11-01T02:00:00Z,c,cpu=96;gres/gpu:h100=8", "failed", 1, 2, 8),
-        ("7,TIMEOUT,2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,2026-11-01T02:00:00Z,c,", "failed", 1, 2, None),
-        ("7,CANCELLED by 12,2026-11-01T00:00:00Z,None,2026-11-01T02:00:00Z,c,cpu=8", "cancelled", None, 2, None),
-        ("7,RUNNING,2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,Unknown,c,cpu=8,", "", None, None, None),
-        ("7,RUNNING,2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,Unknown,c,x", "running", 1, None, None),
-        ("7,PENDING,2026-11-01T00:00:00Z,2026-11-01T09:00:00Z,Unknown,c,gres/gpu=1", "waiting", None, None, 1),
+        ("7,COMPLETED,2026-11-01T00:00Z,2026-11-01T01:00Z,2026-11-01T02:00Z,c,gres/gpu=4", "completed", 1, 2, 4),
+        ("7,FAILED,2026-11-01T00:00Z,2026-11-01T01:00Z,2026-11-01T02:00Z,c,cpu=96;gres/gpu:h100=8", "failed", 1, 2, 8),
+        ("7,TIMEOUT,2026-11-01T00:00Z,2026-11-01T01:00Z,2026-11-01T02:00Z,c,", "failed", 1, 2, None),
+        ("7,CANCELLED by 12,2026-11-01T00:00Z,None,2026-11-01T02:00:00Z,c,cpu=8", "cancelled", None, 2, None),
+        ("7,RUNNING,2026-11-01T00:00Z,2026-11-01T01:00:00Z,Unknown,c,cpu=8,", "", None, None, None),
+        ("7,RUNNING,2026-11-01T00:00Z,2026-11-01T01:00:00Z,Unknown,c,x", "running", 1, None, None),
+        ("7,PENDING,2026-11-01T00:00Z,2026-11-01T09:00:00Z,Unknown,c,gres/gpu=1", "waiting", None, None, 1),
     ],
 )
 def test_what_sacct_prints_is_read_as_it_is(
@@ -114,9 +114,7 @@ def test_a_bad_line_is_rejected_and_the_next_is_kept(tmp_path: Path, line: str, 
 
 
 def test_steps_of_a_job_are_no_jobs(tmp_path: Path) -> None:
-    delivery = _read(
-        tmp_path / "x", f"{SACCT}\n7.batch,FAILED,2026-11-01,2026-11-01,2026-11-02,c,\n"
-    )
+    delivery = _read(tmp_path / "x", f"{SACCT}\n7.batch,FAILED,2026-11-01,2026-11-01,2026-11-02,c,\n")
     assert not _rows(delivery)
     assert "sacct -X" in delivery.rejects[0].reason
 
