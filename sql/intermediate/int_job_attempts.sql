@@ -9,7 +9,34 @@
 -- column: wait_until_at | when its waiting ended: it started, was given up, or is known to wait until then
 -- column: outcome | completed, failed, preempted, restarted, cancelled, running or waiting
 -- column: device_count | accelerators it asks for, NULL where not told
+-- column: is_listed | told by a pod listing: every attempt is a pod of its own, also where names repeat
 -- check:  fail | wait_until_at >= submitted_at and coalesce(run_until_at >= start_at, true) | time runs forward
+
+-- of a pod whose attempts are told one by one, a listing knows less
+with told as (
+    select
+        job_key,
+        cluster,
+        submitted_at,
+        start_at,
+        known_until_at,
+        outcome,
+        device_count,
+        false as is_listed,
+    from stg_job_attempts
+    union all
+    select
+        p.job_key,
+        '' as cluster,
+        p.submitted_at,
+        p.start_at,
+        p.known_until_at,
+        p.outcome,
+        p.device_count,
+        true as is_listed,
+    from stg_pod_attempts as p
+    where p.job_key not in (select a.job_key from stg_job_attempts as a)
+)
 
 select
     split_part(job_key, chr(31), 1) as replica_kind,
@@ -24,4 +51,5 @@ select
     coalesce(start_at, known_until_at) as wait_until_at,
     outcome,
     device_count,
-from stg_job_attempts
+    is_listed,
+from told

@@ -32,7 +32,7 @@ with attempts as (
             coalesce(nullif(told_cluster, ''), '-'), '/', replica_kind, '/', replica, '@',
             strftime(timezone('UTC', submitted_at), '%Y-%m-%dT%H:%M:%S.%fZ')
         ) as attempt_id,
-        replica_kind = 'pod' and count(start_at) over (
+        replica_kind = 'pod' and not is_listed and count(start_at) over (
             partition by replica_kind, replica, told_cluster order by submitted_at
             rows between unbounded preceding and 1 preceding
         ) > 0 as keeps_devices,
