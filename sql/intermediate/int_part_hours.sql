@@ -17,7 +17,17 @@
 -- check:  fail | high_part_ms is null or high_part_ms <= free_part_ms | only what is free cannot be allocated
 -- window: usage_date
 
-with holdings as (
+with divisible as (
+    select
+        accelerator_id,
+        instance_id,
+        chip,
+        cluster,
+    from int_accelerators
+    where instance_id <> '' and (device_slice_count > 1 or logical_core_count > 1)
+),
+
+holdings as (
     select
         h.usage_hour_at,
         h.accelerator_id,
@@ -29,6 +39,7 @@ with holdings as (
         end as replica,
         cast(h.held_ns as hugeint) as held_ns,
     from int_holdings as h
+    semi join divisible using (accelerator_id, instance_id)
     where h.usage_hour_at >= $start_at and h.usage_hour_at < $end_at
 ),
 
@@ -58,12 +69,11 @@ parts as (
         cast(h.device_observed_ms as hugeint) as device_observed_ms,
         least((coalesce(k.held_ns, 0) + h.unknown_ns) // 1000000, h.observed_ms) as allocated_ms,
     from int_accelerator_hours as h
-    join int_accelerators as a using (accelerator_id, instance_id)
+    join divisible as a using (accelerator_id, instance_id)
     left join known as k using (usage_hour_at, accelerator_id, instance_id)
     where
         h.usage_hour_at >= $start_at
         and h.usage_hour_at < $end_at
-        and h.instance_id <> ''
         and (h.device_slice_count > 1 or h.logical_core_count > 1)
 ),
 
