@@ -9,7 +9,6 @@
 -- column: cluster | cluster, '-' where unknown
 -- column: instance_type | EC2 instance type, '' where unknown
 -- column: chip | chip
--- column: accelerator_count | accelerators it held some time of the hour
 -- column: part_share_ratio | part of its device that the smallest MIG instance it held is, by compute slices; NULL where it held none
 -- column: held_devices | devices held, mean over the time that the accelerators it held were observed: 0.25 for one of four cores
 -- column: held_device_hours | device-hours held
@@ -32,20 +31,19 @@ with holdings as (
             when 'pod' then split_part(h.owner_id, chr(31), 2) || '/' || split_part(h.owner_id, chr(31), 3)
             else split_part(h.owner_id, chr(31), 2)
         end as replica,
-        h.accelerator_id,
         a.cluster,
         a.instance_type,
         a.chip,
         case when a.device_slice_count > 1 then cast(a.slice_count / a.device_slice_count as decimal(9, 6)) end
             as part_share_ratio,
-        cast(h.held_ns as hugeint) * a.slice_count // a.device_slice_count as held_ns,
-        cast(h.busy_ns as hugeint) * a.slice_count // a.device_slice_count as busy_ns,
-        cast(h.busy_held_ns as hugeint) * a.slice_count // a.device_slice_count as known_ns,
-        cast(cast(u.observed_seconds as decimal(28, 9)) * 1000000000 as hugeint) as observed_ns,
+        h.held_ns * a.slice_count // a.device_slice_count as held_ns,
+        h.busy_ns * a.slice_count // a.device_slice_count as busy_ns,
+        h.busy_held_ns * a.slice_count // a.device_slice_count as known_ns,
+        u.observed_ms,
     from int_holdings as h
     join int_owner_workloads as w using (usage_hour_at, instance_id, owner_id)
     join int_accelerators as a using (accelerator_id, instance_id)
-    join fct_accelerator_usage_hourly as u using (usage_hour_at, accelerator_id, instance_id)
+    join int_accelerator_hours as u using (usage_hour_at, accelerator_id, instance_id)
     where
         h.usage_hour_at >= $start_at
         and h.usage_hour_at < $end_at
@@ -65,9 +63,8 @@ replicas as (
         max(cluster) as cluster,
         max(instance_type) as instance_type,
         max(chip) as chip,
-        count(distinct accelerator_id) as accelerator_count,
         min(part_share_ratio) as part_share_ratio,
-        sum(held_ns * 1000000 // observed_ns) as held_ppm,
+        sum(held_ns // observed_ms) as held_ppm,
         sum(held_ns) as held_ns,
         sum(busy_ns) as busy_ns,
         sum(known_ns) as known_ns,
@@ -118,7 +115,6 @@ select
     cluster,
     instance_type,
     chip,
-    accelerator_count,
     part_share_ratio,
     cast(cast(held_ppm as decimal(28, 0)) * 0.000001 as decimal(18, 6)) as held_devices,
     cast(cast(held_ns as decimal(28, 0)) * 0.000000001 / 3600 as decimal(18, 6)) as held_device_hours,
