@@ -63,7 +63,7 @@ def _write_sample(values: Settings, fleet: Sample) -> None:
     options = {"seed": sample.SEED, "days": sample.DAYS, "telemetry_days": sample.TELEMETRY_DAYS, "size": sample.SIZE}
 
     def simulate() -> str:
-        generate(fleet.unfinished, **options)
+        generate(fleet.unfinished, work=True, **options)
         return short(fleet.bring())
 
     _timed("sample fleet", simulate)

@@ -42,6 +42,7 @@ def world(
     event: Annotated[list[str] | None, typer.Option(help=EVENT_HELP)] = None,
     focus: Annotated[str, typer.Option(help="Also write FOCUS exports of this version: 1.0 or 1.2.")] = "",
     managed: Annotated[bool, typer.Option(help="Also bill SageMaker, HyperPod, Batch and Bedrock.")] = False,
+    work: Annotated[bool, typer.Option(help="Also count requests, tokens and steps, and tell how jobs ended.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder to write: landing/, truth/, world.json.")] = None,
 ) -> None:
     """Write a believable fleet in the true wire formats, with its truth beside it."""
@@ -51,7 +52,7 @@ def world(
         raise UsageError("world needs --seed and --out, as in: chipledger world --seed 1 --days 7 --out DIR")
     options = {"seed": seed, "days": days, "telemetry_days": telemetry_days, "size": size, "interval_seconds": interval}
     chosen = {"routes": tuple(route or ()), "faults": tuple(fault or ()), "events": tuple(event or ()), "focus": focus}
-    generate(out, **chosen, managed=managed, **options)
+    generate(out, **chosen, managed=managed, work=work, **options)
     say(f"{out}: landing/, truth/, world.json; next: chipledger ingest {out / 'landing'}")
 
 

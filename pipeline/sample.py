@@ -16,7 +16,7 @@ SEED, DAYS, TELEMETRY_DAYS, SIZE = 5, 35, 3, "S"
 # three days after the last usage: its bill is final by then, so that the newest days count as complete
 CLOCK = datetime(2026, 11, 18, tzinfo=UTC)
 
-# what its people would bring: two runs on each of two chips, and the steps of three days; simulated like the fleet
+# what its people would bring: two runs on each of two chips; simulated like the fleet
 BROUGHT = {
     "benchmarks/llama-pretrain-7b.csv": """
 workload,instance_type,unit,throughput_per_second,software,run,measured_date
@@ -24,12 +24,6 @@ llama-pretrain-7b,p5.48xlarge,trained_tokens,92400,NeMo 25.07,1,2026-11-05
 llama-pretrain-7b,p5.48xlarge,trained_tokens,91200,NeMo 25.07,2,2026-11-05
 llama-pretrain-7b,trn2.48xlarge,trained_tokens,70300,NxD Training 1.5,1,2026-11-09
 llama-pretrain-7b,trn2.48xlarge,trained_tokens,73100,NxD Training 1.5,2,2026-11-09
-""",
-    "work_units/llama-pretrain-7b.csv": """
-start_at,end_at,cluster,namespace,pod,unit,units
-2026-11-12T00:00:00Z,2026-11-13T00:00:00Z,aspen-train,training,llama-pretrain-7b-0,steps,1893
-2026-11-13T00:00:00Z,2026-11-14T00:00:00Z,aspen-train,training,llama-pretrain-7b-0,steps,1877
-2026-11-14T00:00:00Z,2026-11-15T00:00:00Z,aspen-train,training,llama-pretrain-7b-0,steps,1642
 """,
 }
 

@@ -27,6 +27,7 @@ EVENT_COLUMNS: dict[str, tuple[str, str]] = {
     "raw_prices": ("observed_at", "observed_at"),
     "raw_spot_prices": ("observed_at", "observed_at"),
     "raw_work_units": ("start_at", "end_at"),
+    "raw_job_attempts": ("submitted_at", "known_until_at"),
     "raw_benchmarks": ("observed_at", "observed_at"),
     "raw_pods": ("observed_at", "observed_at"),
     "raw_capacity_reservations": ("observed_at", "observed_at"),
@@ -41,7 +42,7 @@ SAMPLE_COLUMNS = ("sample_at", "sample_at")
 TIMELESS = frozenset({"raw_benchmarks"})
 HALF_OPEN = frozenset(
     {"raw_cur_lines", "raw_cur_splits", "raw_focus_lines", "raw_cost_explorer_groups", "raw_cost_explorer_resources"}
-    | {"raw_work_units"}
+    | {"raw_work_units", "raw_job_attempts"}
 )
 # Tables that hold each key once, whoever brings it: their rows are nobody's, and change no figure by themselves.
 CATALOGUES = {"raw_cloudwatch_series": "series_key"}

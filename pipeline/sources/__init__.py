@@ -19,6 +19,7 @@ READER_MODULES = {
     "price_list": "pipeline.sources.price_list",
     "spot_prices": "pipeline.sources.spot_prices",
     "work_units": "pipeline.sources.work_units",
+    "job_attempts": "pipeline.sources.job_attempts",
     "benchmarks": "pipeline.sources.benchmarks",
     "cost_explorer": "pipeline.sources.cost_explorer_files",
     "focus": "pipeline.sources.focus",

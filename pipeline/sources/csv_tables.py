@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -19,9 +19,10 @@ class Columns:
     known: Sequence[str]
     needed: Sequence[str]
 
-    def named(self, fields: Sequence[str], name: str) -> list[str]:
+    def named(self, fields: Sequence[str], name: str, aliases: Mapping[str, str]) -> list[str]:
         """The names of a header in file order; RefusedDelivery where one is unknown, missing or doubled."""
-        names = [field.strip().lower() for field in fields]
+        lower = [field.strip().lower() for field in fields]
+        names = [aliases.get(field, field) for field in lower]
         for unknown in [each for each in names if each not in self.known]:
             near = get_close_matches(unknown, self.known, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
@@ -34,11 +35,14 @@ class Columns:
 
 
 def csv_rows(
-    obj: SourceObject, columns: Columns, on_reject: Callable[[Reject], None]
+    obj: SourceObject, columns: Columns, on_reject: Callable[[Reject], None], aliases: Mapping[str, str] | None = None
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, text by column name) of each line; one with too few or too many fields is a reject."""
+    """(line number, text by column name) of each line; one with too few or too many fields is a reject.
+
+    `aliases` are names that another program gives the columns, in lower case.
+    """
     lines = csv_lines(obj, on_reject)
-    names = columns.named(next(lines, (0, []))[1], obj.name)
+    names = columns.named(next(lines, (0, []))[1], obj.name, aliases or {})
     for number, fields in lines:
         if len(fields) != len(names):
             reason = f"{len(fields)} fields where the header has {len(names)}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipeline.errors import RefusedDelivery, UsageError
+from pipeline.sources import job_attempts
 from pipeline.sources.base import SourceObject
 from pipeline.sources.damage import read_head, refuse_damage
 from pipeline.sources.focus_columns import has_manifest, is_focus
@@ -21,14 +22,14 @@ KNOWN_FORMATS = (
     "neuron-monitor JSON, dcgm-exporter and neuron-monitor-prometheus text, CloudWatch metric streams, Container "
     "Insights log events, EC2 instance, capacity reservation and Kubernetes pod listings, Cost Explorer pages, CUR 2.0 "
     "exports with Manifest, FOCUS bills, mapped GPU dumps, EC2 price lists, spot price histories, work units, "
-    "benchmarks"
+    "job attempts, benchmarks"
 )
 EC2_KEYS = {"InstanceType", "LaunchTime", "Placement", "PrivateDnsName", "State"}
 LAKE = "lake"
 DETECTABLE = (
     *("neuron_monitor", "neuron_prometheus", "dcgm", "metric_stream", "emf", LAKE),
     *("inventory", "pods", "reservations", "cost_explorer", "cur", "focus", "price_list", "spot_prices", "work_units"),
-    "benchmarks",
+    *("job_attempts", "benchmarks"),
 )
 STREAM_MARKS = (b"aws.exporter.arn", b"amazonaws.com/")
 
@@ -160,6 +161,8 @@ def _table(obj: SourceObject, text: str, lake: LakeMapping | None) -> str:
         return "price_list"
     if {"unit", "units"} <= set(columns):
         return "work_units"
+    if job_attempts.is_table(columns):
+        return "job_attempts"
     if {"instance_type", "throughput_per_second"} <= set(columns):
         return "benchmarks"
     if "\n" not in text and len(text) > HEAD_BYTES // 2:

@@ -26,6 +26,8 @@ from pipeline.sources.pod_requests import COLUMNS, pod_requests
 
 TABLE = "raw_pods"
 _TIME = pa.timestamp("us", tz="UTC")
+# why a pod failed that did nothing wrong itself
+TAKEN_AWAY = ("Evicted", "Preempted", "Preempting", "NodeLost", "Shutdown", "Terminated")
 SCHEMA = pa.schema(
     [("observed_at", _TIME)]
     + [(name, pa.string()) for name in ("instance_id", "node_name", "namespace", "pod")]
@@ -33,6 +35,7 @@ SCHEMA = pa.schema(
     + [(name, pa.string()) for name in ("owner_kind", "owner_name", "labels")]
     + [(name, _TIME) for name in ("started_at", "ended_at")]
     + [(name, pa.int64()) for name in COLUMNS]
+    + [("outcome", pa.string())]
 )
 
 
@@ -89,7 +92,20 @@ def _row(pod: Mapping[str, Any]) -> dict[str, object]:
         "started_at": utc_time(status.get("startTime")),
         "ended_at": _ended_at(status, created_at),
         **pod_requests(spec),
+        "outcome": _outcome(status),
     }
+
+
+def _outcome(status: Mapping[str, Any]) -> str:
+    """How far the pod is: waiting, running, completed, preempted (also evicted) or failed; '' where it is unknown."""
+    phase = status.get("phase")
+    if phase == "Failed":
+        conditions = status.get("conditions") or []
+        is_taken = any(each.get("type") == "DisruptionTarget" and each.get("status") == "True" for each in conditions)
+        return "preempted" if is_taken or status.get("reason") in TAKEN_AWAY else "failed"
+    if phase == "Pending":  # a node that pulls its images holds its accelerators already
+        return "running" if status.get("startTime") else "waiting"
+    return {"Running": "running", "Succeeded": "completed"}.get(str(phase), "")
 
 
 def _ended_at(status: Mapping[str, Any], created_at: datetime) -> datetime | None:

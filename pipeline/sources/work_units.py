@@ -1,7 +1,7 @@
 """Work units from CSV files: tokens, requests, steps, runs and the like that a workload did in a stretch of time.
 
-start_at,end_at,namespace,pod,unit,units
-2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,search,ranker-7d9f8b6c5d-x2k4z,output_tokens,1200000
+start_at,end_at,namespace,pod,unit,units,software,latency_p95_ms
+2026-11-01T00:00:00Z,2026-11-01T01:00:00Z,search,ranker-7d9f8b6c5d-x2k4z,requests,12000,vLLM 0.11.0,840
 """
 
 from __future__ import annotations
@@ -34,17 +34,20 @@ UNITS = ("prompt_tokens", "output_tokens", "requests", "steps", "checkpoints", "
 IDENTITY = ("pod", "hpc_job", "runtime_tag")
 FACTS = ("cluster", "namespace", "pod", "container", "hpc_job", "runtime_tag", "instance_id")
 FILE = Columns(
-    "work units", known=("start_at", "end_at", *FACTS, "unit", "units"), needed=("start_at", "unit", "units")
+    "work units",
+    known=("start_at", "end_at", *FACTS, "unit", "units", "software", "latency_p95_ms"),
+    needed=("start_at", "unit", "units"),
 )
 MOMENT = timedelta(microseconds=1)
 MAX_SPAN = timedelta(days=31)
 MAX_UNITS = 10**15
+MAX_LATENCY_MS = 10**9
 ROWS_PER_BATCH = 10_000
 _TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
     [("line_number", pa.int64()), ("start_at", _TIME), ("end_at", _TIME)]
     + [(name, pa.string()) for name in (*FACTS, "unit")]
-    + [("units", pa.int64())]
+    + [("units", pa.int64()), ("software", pa.string()), ("latency_p95_ms", pa.decimal128(18, 3))]
 )
 
 
@@ -95,7 +98,8 @@ def _row(number: int, line: Mapping[str, str]) -> dict[str, Any]:
     facts = {name: line.get(name, "") for name in FACTS}
     if not any(facts[name] for name in IDENTITY):
         raise ValueError(f"nobody is named: one of {', '.join(IDENTITY)} must be")
-    if any("\x1f" in text for text in facts.values()):
+    software = line.get("software", "")
+    if any("\x1f" in text for text in (*facts.values(), software)):
         raise ValueError("a name holds a unit separator")
     return {
         "line_number": number,
@@ -104,7 +108,24 @@ def _row(number: int, line: Mapping[str, str]) -> dict[str, Any]:
         **facts,
         "unit": line["unit"],
         "units": _count(line["units"]),
+        "software": software,
+        "latency_p95_ms": _latency(line.get("latency_p95_ms", ""), line["unit"]),
     }
+
+
+def _latency(text: str, unit: str) -> Decimal | None:
+    """Milliseconds above 0, to a thousandth; None where none is told. Raises ValueError for anything else."""
+    if not text:
+        return None
+    if unit != "requests":
+        raise ValueError(f"latency_p95_ms is the latency of requests, not of {unit}")
+    try:
+        latency = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is no latency in milliseconds") from error
+    if not latency.is_finite() or not Decimal("0.001") <= latency <= MAX_LATENCY_MS:
+        raise ValueError(f"{text} is no latency from 0.001 to 10^9 milliseconds")
+    return latency.quantize(Decimal("0.001"))
 
 
 def _count(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipeline.world.attempts import attempt_files, attempts_of, true_attempts
 from pipeline.world.cost_explorer import cost_explorer_files
 from pipeline.world.cur import write_exports
 from pipeline.world.dcgm import dcgm_files
@@ -17,11 +18,12 @@ from pipeline.world.options import WorldOptions
 from pipeline.world.routes import write_routes
 from pipeline.world.rules import rules_text
 from pipeline.world.telemetry import Telemetry
-from pipeline.world.truth import true_costs
-from pipeline.world.truth_files import truth_tables
+from pipeline.world.truth import Truth, true_costs
+from pipeline.world.truth_files import truth_tables, work_tables
 from pipeline.world.usage import Usage, add_usage
+from pipeline.world.work import WorkLine, true_work, work_files, work_of
 from pipeline.world.world import World, simulate
-from pipeline.world.writer import write_gzip, write_json, write_json_lines, write_parquet
+from pipeline.world.writer import write_gzip, write_json, write_json_lines, write_parquet, write_text
 
 # What is being written, steps done, steps in all.
 Progress = Callable[[str, int, int], None]
@@ -42,7 +44,7 @@ def generate(options: WorldOptions, out: Path, on_progress: Progress | None = No
     (out / "world.json").write_text(options.to_json())
     (out / "workloads.toml").write_text(rules_text())
     world = simulate(options)
-    usage, runs = _write_telemetry(world, landing, on_progress or _silent)
+    usage, runs, work = _write_telemetry(world, landing, on_progress or _silent)
     write_routes(world, routes, out)
     for name, records in inventory_files(options, world.fleet):
         write_json_lines(landing / "inventory" / name, records)
@@ -58,6 +60,8 @@ def generate(options: WorldOptions, out: Path, on_progress: Progress | None = No
     findings = idle_findings(runs, truth.boxes) + spike_findings(world.lines, truth.pieces)
     for name, table in truth_tables(truth, usage, findings):
         write_parquet(out / "truth" / name, table)
+    if options.work:
+        _write_work(world, work, usage, truth, out)
     spoil(out, options.seed, options.faults)
 
 
@@ -65,10 +69,21 @@ def _silent(label: str, done: int, total: int) -> None:
     """Nobody watches."""
 
 
-def _write_telemetry(world: World, landing: Path, on_progress: Progress) -> tuple[Usage, list[IdleRun]]:
+def _write_work(world: World, work: list[WorkLine], usage: Usage, truth: Truth, out: Path) -> None:
+    """What the fleet did, how its jobs ended, and what is true of both."""
+    attempts = attempts_of(world.options, world.holdings)
+    for folder, files in (("work_units", work_files(work)), ("job_attempts", attempt_files(attempts))):
+        for name, text in files:
+            write_text(out / "landing" / folder / name, text)
+    for name, table in work_tables(true_work(work), true_attempts(attempts, usage, truth.boxes)):
+        write_parquet(out / "truth" / name, table)
+
+
+def _write_telemetry(world: World, landing: Path, on_progress: Progress) -> tuple[Usage, list[IdleRun], list[WorkLine]]:
     """One node at a time, so that memory holds one node's samples whatever the size of the world."""
     usage = Usage()
     runs: list[IdleRun] = []
+    work: list[WorkLine] = []
     nodes = world.fleet.nodes
     for done, node in enumerate(nodes):
         on_progress(node.role, done, len(nodes))
@@ -76,9 +91,10 @@ def _write_telemetry(world: World, landing: Path, on_progress: Progress) -> tupl
         if len(telemetry.at):
             add_usage(usage, telemetry)
             runs.extend(idle_runs(telemetry))
+            work.extend(work_of(telemetry, world.options) if world.options.work else ())
             _write_node(world.options, telemetry, landing)
     on_progress("bill", len(nodes), len(nodes))
-    return usage, runs
+    return usage, runs, work
 
 
 def _write_node(options: WorldOptions, telemetry: Telemetry, landing: Path) -> None:

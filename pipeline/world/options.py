@@ -30,7 +30,7 @@ class WorldOptions:
     is the spacing of samples and must divide an hour, so that no sample straddles one; beyond 60 s GPUs are observed
     with gaps, for a scrape covers no more. `faults` are classes of file_faults: they spoil deliveries, never the truth.
     `focus` adds exports of that FOCUS version, `events` what happens to the bill besides (of events.EVENTS), `managed`
-    lines of SageMaker, HyperPod, Batch and Bedrock.
+    lines of SageMaker, HyperPod, Batch and Bedrock, `work` what endpoints and runs did, and how their jobs ended.
     """
 
     seed: int
@@ -42,6 +42,7 @@ class WorldOptions:
     focus: str = ""
     events: tuple[str, ...] = ()
     managed: bool = False
+    work: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what could not be simulated truly."""

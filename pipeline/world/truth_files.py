@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline.world.attempts import Attempt
 from pipeline.world.findings import Finding
 from pipeline.world.lines import usd
-from pipeline.world.options import instant
+from pipeline.world.options import END, instant
 from pipeline.world.truth import Truth
 from pipeline.world.usage import Usage
 
@@ -45,6 +46,12 @@ _USAGE = pa.schema(
 _FINDINGS = pa.schema(
     [("rule", _TEXT), ("subject", _TEXT), ("start_at", _TIME), ("end_at", _TIME), ("impact_usd", _USD)]
 )
+_WORK = pa.schema([("usage_date", _DAY), ("workload_id", _TEXT), ("unit", _TEXT), ("units", pa.int64())])
+_ATTEMPTS = pa.schema(
+    [("workload_id", _TEXT), ("replica", _TEXT), ("outcome", _TEXT)]
+    + [(name, _TIME) for name in ("submitted_at", "start_at", "end_at")]
+    + [("effective_cost_usd", _USD)]
+)
 
 
 def truth_tables(truth: Truth, usage: Usage, findings: Sequence[Finding]) -> Iterator[tuple[str, pa.Table]]:
@@ -60,6 +67,20 @@ def truth_tables(truth: Truth, usage: Usage, findings: Sequence[Finding]) -> Ite
     found = sorted((item.rule, item.subject, instant(item.start), instant(item.end), item.impact_usd)
                    for item in findings)  # fmt: skip
     yield "findings.parquet", _table(_FINDINGS, found)
+
+
+def work_tables(
+    work: Mapping[tuple[int, str, str], int], attempts: Sequence[tuple[Attempt, int]]
+) -> Iterator[tuple[str, pa.Table]]:
+    """(file name, table) of the truths about counted work and attempts that ran."""
+    yield "work_unit_daily.parquet", _table(_WORK, [(_day(key[0]), *key[1:], n) for key, n in sorted(work.items())])
+    ran = []
+    for one, cost in attempts:
+        owner = one.holding.owner
+        replica = owner.hpc_job or f"{owner.namespace}/{owner.pod}"
+        times = (one.submitted, one.start or END, END if one.end is None else one.end)
+        ran.append((owner.workload_id, replica, one.outcome, *map(instant, times), usd(cost)))
+    yield "job_attempts.parquet", _table(_ATTEMPTS, sorted(ran))
 
 
 def _costs(schema: pa.Schema, sums: Any) -> pa.Table:

@@ -20,6 +20,12 @@ def write_gzip(path: Path, text: str) -> None:
     path.write_bytes(gzip.compress(text.encode(), GZIP_LEVEL, mtime=0))
 
 
+def write_text(path: Path, text: str) -> None:
+    """A text file with line ends as they are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """One JSON document, indented as AWS prints them."""
     path.parent.mkdir(parents=True, exist_ok=True)

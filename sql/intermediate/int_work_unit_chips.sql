@@ -14,66 +14,20 @@
 --     using (usage_date, workload_id, unit) where c.units is distinct from u.units | dividing work over chips loses none
 -- window: usage_date
 
-with work as (
-    select
-        u.usage_hour_at,
-        w.workload_id,
-        u.unit,
-        -- a pod runs on one instance; a job over several is placed on one of them where nobody told which
-        case
-            when
-                u.owner_id like 'pod' || chr(31) || '%'
-                or count(*) over (partition by u.usage_hour_at, u.owner_id, u.unit) > 1
-                then u.instance_id
-            else ''
-        end as instance_id,
-        u.units,
-    from int_work_unit_hours as u
-    join int_owner_workloads as w using (usage_hour_at, instance_id, owner_id)
-    where
-        u.usage_hour_at >= $start_at
-        and u.usage_hour_at < $end_at
-        and w.usage_hour_at >= $start_at
-        and w.usage_hour_at < $end_at
-),
-
-weights as (
+with hours as (
     select *
-    from int_hour_weights
-    where usage_hour_at >= $start_at and usage_hour_at < $end_at
+    from int_work_unit_chip_hours
+    where usage_date >= cast($start_at as date) and usage_date < cast($end_at as date)
 ),
 
-instances as (
-    select
-        usage_hour_at,
-        instance_id,
-        min(chip) as chip,
-    from weights
-    where instance_id <> ''
-    group by usage_hour_at, instance_id
-),
-
-placed as (
-    select
-        k.usage_hour_at,
-        k.workload_id,
-        k.unit,
-        i.chip,
-        cast(sum(k.units) as hugeint) as units,
-    from work as k
-    left join instances as i using (usage_hour_at, instance_id)
-    group by k.usage_hour_at, k.workload_id, k.unit, i.chip
-),
-
--- device time of the hour, and of the day for work of hours in which nothing was held
 held as (
     select
         usage_hour_at,
         workload_id,
         chip,
         sum(cast(weight_ns as hugeint)) as held_ns,
-    from weights
-    where cost_class = 'workload'
+    from int_hour_weights
+    where cost_class = 'workload' and usage_hour_at >= $start_at and usage_hour_at < $end_at
     group by usage_hour_at, workload_id, chip
 ),
 
@@ -85,53 +39,6 @@ day_held as (
         sum(held_ns) as held_ns,
     from held
     group by cast(usage_hour_at as date), workload_id, chip
-),
-
-loose as (
-    select
-        p.usage_hour_at,
-        p.workload_id,
-        p.unit,
-        p.units,
-        coalesce(h.chip, d.chip, 'other') as chip,
-        -- hours and days are not mixed: an hour with device time divides by it
-        coalesce(h.held_ns, d.held_ns, 1) as held_ns,
-        h.chip is not null or d.chip is not null as is_held,
-    from placed as p
-    left join held as h using (usage_hour_at, workload_id)
-    left join day_held as d
-        on h.chip is null and p.workload_id = d.workload_id and cast(p.usage_hour_at as date) = d.usage_date
-    where p.chip is null
-),
-
-shares as (
-    select
-        *,
-        sum(held_ns) over (partition by usage_hour_at, workload_id, unit) as every_ns,
-        sum(held_ns) over (partition by usage_hour_at, workload_id, unit order by chip) as until_ns,
-    from loose
-),
-
-divided as (
-    select
-        usage_hour_at,
-        workload_id,
-        unit,
-        chip,
-        units,
-        'instance' as division,
-    from placed
-    where chip is not null
-    union all
-    select
-        usage_hour_at,
-        workload_id,
-        unit,
-        chip,
-        -- what is done until a chip is rounded down: the chips sum to the work exactly
-        units * until_ns // every_ns - units * (until_ns - held_ns) // every_ns as units,
-        case when is_held then 'held_time' else 'none' end as division,
-    from shares
 ),
 
 counted as (
@@ -147,21 +54,22 @@ counted as (
             usage_hour_at,
             workload_id,
             unit,
-        from placed
+        from hours
     ) as w using (usage_hour_at, workload_id)
     group by cast(h.usage_hour_at as date), h.workload_id, h.chip, w.unit
 ),
 
 days as (
     select
-        cast(usage_hour_at as date) as usage_date,
+        usage_date,
         workload_id,
         chip,
         unit,
         sum(units) as units,
-        string_agg(distinct division, ',' order by division) as division,
-    from divided
-    group by cast(usage_hour_at as date), workload_id, chip, unit
+        -- an hour may have both ways
+        array_to_string(list_sort(list_distinct(flatten(list(string_split(division, ','))))), ',') as division,
+    from hours
+    group by usage_date, workload_id, chip, unit
 )
 
 select

@@ -5,6 +5,10 @@
 -- column: owner_id | owner: kind and its parts, separated by the unit separator
 -- column: unit | prompt_tokens, output_tokens, requests, steps, checkpoints, epochs or runs
 -- column: units | how many; a stretch over several hours is spread over them by time, in whole units
+-- column: software | what did them, '' where not told, several where more than one did
+-- column: latency_units | the part of units whose latency is told
+-- column: latency_p95_ms_low | lowest 95th percentile told of them: the one of all lies between the two; NULL where none is told
+-- column: latency_p95_ms_high | highest
 -- check:  fail | units >= 0 | work is not undone
 -- window: usage_hour_at
 
@@ -37,11 +41,21 @@ parts as (
         instance_id,
         unit,
         cast(units as hugeint) as units,
+        software,
+        latency_p95_ms,
         epoch_us(end_at) - epoch_us(start_at) as length_us,
         epoch_us(greatest(start_at, usage_hour_at)) - epoch_us(start_at) as from_us,
         epoch_us(least(end_at, usage_hour_at + interval 1 hour)) - epoch_us(start_at) as until_us,
     from hours
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
+),
+
+-- what is done until an instant is rounded down: the hours of a stretch sum to it exactly
+counted as (
+    select
+        *,
+        units * until_us // length_us - units * from_us // length_us as hour_units,
+    from parts
 ),
 
 holders as (
@@ -87,9 +101,12 @@ select
     coalesce(nullif(p.instance_id, ''), l.instance_id, '') as instance_id,
     p.owner_id,
     p.unit,
-    -- what is done until an instant is rounded down: the hours of a stretch sum to it exactly
-    cast(sum(p.units * p.until_us // p.length_us - p.units * p.from_us // p.length_us) as bigint) as units,
-from parts as p
+    cast(sum(p.hour_units) as bigint) as units,
+    case when min(p.software) = max(p.software) then min(p.software) else 'several' end as software,
+    cast(coalesce(sum(p.hour_units) filter (where p.latency_p95_ms is not null), 0) as bigint) as latency_units,
+    min(p.latency_p95_ms) as latency_p95_ms_low,
+    max(p.latency_p95_ms) as latency_p95_ms_high,
+from counted as p
 left join placed as l
     on p.usage_hour_at = l.usage_hour_at and p.owner_key = l.owner_key and p.cluster = l.cluster
 group by p.usage_hour_at, coalesce(nullif(p.instance_id, ''), l.instance_id, ''), p.owner_id, p.unit

@@ -5,8 +5,8 @@
 -- column: uncosted_days | days left out, since money or count is missing
 -- column: cost_per_million_units_usd | cost over units; NULL where no day has both
 -- column: reasons | why days were left out, '' where none was
--- limit:  the cost is not split between prompt and output: each row divides the whole of it. Model, endpoint and version are not
---         counted apart; a workload of its own for each tells them
+-- limit:  the cost is not split between prompt and output: each row divides the whole of it. Model and endpoint are not counted
+--         apart, a workload of its own for each tells them; versions are compared by question 23
 -- param:  from_date = '1970-01-01' | first UTC day
 -- param:  to_date = '9999-12-31' | day after the last
 -- param:  workload_id = '' | only this workload; '' is all

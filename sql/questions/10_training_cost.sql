@@ -3,7 +3,7 @@
 -- column: uncounted_cost_usd | the part on days without work counted: mostly attempts that failed or waited
 -- column: uncounted_ratio | that part over the whole; NULL where there is no cost
 -- column: cost_per_unit_usd | cost per unit; NULL with reason_if_null
--- limit:  attempts of a job share one workload, so a failed one is not told apart from a waiting one
+-- limit:  attempts of a job share one workload, so a failed one is not told apart from a waiting one here; question 11 does, where a scheduler tells of them
 -- param:  workload_id = '' | only this workload; '' is all
 select
     workload_id,

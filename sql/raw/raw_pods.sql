@@ -18,6 +18,7 @@
 -- column: mig_slice_request_count | compute slices of MIG instances it reserves
 -- column: neuron_device_request_count | Neuron devices it reserves
 -- column: neuron_core_request_count | logical NeuronCores it reserves
+-- column: outcome | waiting, running, completed, preempted (also evicted) or failed; '' where unknown, NULL where the listing was read before it was told
 -- check:  fail | pod <> '' | a pod has a name
 -- window: observed_at
 create table if not exists raw_pods (
@@ -38,5 +39,6 @@ create table if not exists raw_pods (
     gpu_request_count bigint,
     mig_slice_request_count bigint,
     neuron_device_request_count bigint,
-    neuron_core_request_count bigint
+    neuron_core_request_count bigint,
+    outcome varchar
 );

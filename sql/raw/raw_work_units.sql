@@ -13,9 +13,12 @@
 -- column: instance_id | EC2 instance, '' where not told
 -- column: unit | prompt_tokens, output_tokens, requests, steps, checkpoints, epochs or runs
 -- column: units | how many
+-- column: software | what did them, with its version; '' where not told, NULL where the file was read before it could be told
+-- column: latency_p95_ms | 95th percentile of the latency of these requests, milliseconds; NULL where not told
 -- check:  fail | units >= 0 | work is not undone
 -- check:  fail | end_at > start_at | work takes time
 -- check:  fail | pod <> '' or hpc_job <> '' or runtime_tag <> '' | work that names nobody is a reject
+-- check:  fail | latency_p95_ms is null or (unit = 'requests' and latency_p95_ms > 0) | only requests take time to answer
 -- window: start_at
 create table if not exists raw_work_units (
     delivery_id uuid,
@@ -30,5 +33,7 @@ create table if not exists raw_work_units (
     runtime_tag varchar,
     instance_id varchar,
     unit varchar,
-    units bigint
+    units bigint,
+    software varchar,
+    latency_p95_ms decimal(18, 3)
 );

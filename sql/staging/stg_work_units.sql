@@ -8,6 +8,8 @@
 -- column: instance_id | EC2 instance, '' where not told
 -- column: unit | prompt_tokens, output_tokens, requests, steps, checkpoints, epochs or runs
 -- column: units | how many
+-- column: software | what did them, with its version; '' where not told
+-- column: latency_p95_ms | 95th percentile of the latency of these requests; NULL where not told
 -- check:  fail | units >= 0 | work is not undone
 -- check:  fail | query: select r.delivery_id, r.line_number from raw_work_units as r
 --     anti join stg_work_units as s using (start_at, end_at, instance_id, unit)
@@ -49,6 +51,8 @@ select
     instance_id,
     unit,
     units,
+    coalesce(software, '') as software,
+    latency_p95_ms,
 from owned
 qualify row_number() over (
     partition by start_at, end_at, owner_key, container_part, cluster_part, instance_id, unit

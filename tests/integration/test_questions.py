@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from pipeline import questions, reading
+from pipeline.world.work import NEXT_IS_FASTER
 from tests.integration.conftest import WriteWorld
+from tests.support import truth
 from tests.support.ledgers import Ledger, published
+from tests.support.worlds import WorldFiles
 
 pytestmark = pytest.mark.slow
 
 QUESTIONS = questions.load()
 ANSWERS_NOTHING = {"own_spend"}  # this world's ledger pulls nothing from AWS
+ATTEMPTS = """
+    select replica, submitted_at, ours.effective_cost_usd, t.effective_cost_usd as true_usd, reason_if_null
+    from (select * from mart_job_attempts where start_at is not null) as ours
+    full join {truth} as t using (replica, submitted_at)
+    where coalesce(abs(ours.effective_cost_usd - t.effective_cost_usd) > 1e-6, true)
+"""
+LOST = "select sum(effective_cost_usd) from {truth} where outcome in ('failed', 'restarted', 'preempted')"
+WORK = """
+    with ours as (
+        select usage_date, workload_id, unit, sum(units) as units
+        from mart_unit_cost_daily where units is not null group by all
+    )
+    select * from ours full join {truth} as t using (usage_date, workload_id, unit)
+    where ours.units is distinct from t.units
+"""
 RULE = '[[rule]]\ncluster = ".*"\nteam = "ml"\n'
 
 
@@ -24,26 +41,12 @@ def ledger(world_of: WriteWorld, no_settings: None, tmp_path_factory: pytest.Tem
     home = tmp_path_factory.mktemp("asked") / "ledger"
     home.mkdir()
     (home / "workloads.toml").write_text(RULE, "utf-8")
-    asked = published(home, world_of(seed=3, days=9, interval_seconds=300).landing)
-    (home / "work.csv").write_text(work_of(asked), "utf-8")
-    asked.ingest(home / "work.csv")
-    asked.publish()
-    return asked
+    return published(home, world_of(seed=3, days=9, interval_seconds=300, work=True).landing)
 
 
-def work_of(ledger: Ledger) -> str:
-    """A day's tokens of each workload that serves and a day's steps of each that trains, as a CSV of work units."""
-    days = reading.query(
-        ledger.home,
-        "select cost.usage_date, w.cluster, w.namespace, w.workload from mart_workload_cost_daily as cost "
-        "join dim_workload as w using (workload_id) where w.namespace in ('serving', 'training') order by all",
-    )
-    lines = ["start_at,end_at,cluster,namespace,pod,unit,units"]
-    for day, cluster, namespace, workload in days.rows:
-        for unit in ("output_tokens", "prompt_tokens") if namespace == "serving" else ("steps",):
-            until = day + timedelta(days=1)
-            lines.append(f"{day}T00:00:00Z,{until}T00:00:00Z,{cluster},{namespace},{workload}-0,{unit},1000003")
-    return "\n".join(lines)
+@pytest.fixture(scope="module")
+def world(world_of: WriteWorld) -> WorldFiles:
+    return world_of(seed=3, days=9, interval_seconds=300, work=True)
 
 
 def answer(ledger: Ledger, name: str, **values: str) -> list[dict[str, object]]:
@@ -102,3 +105,34 @@ def test_unattributed_rows_reach_the_whole(ledger: Ledger) -> None:
     shares = [row["cumulative_ratio"] for row in rows]
     assert shares == sorted(shares)  # type: ignore[type-var]
     assert rows[-1]["cumulative_ratio"] == 1 or len(rows) == 10
+
+
+def test_attempts_cost_what_is_true_of_them(ledger: Ledger, world: WorldFiles) -> None:
+    true = world.truth("job_attempts")
+    assert not truth.rows(ledger, ATTEMPTS, truth=true)
+    [[lost]] = truth.rows(ledger, LOST, truth=true)
+    assert abs(total(answer(ledger, "lost_attempts"), "lost_cost_usd") - lost) < Decimal("0.00001")
+
+
+def test_every_unit_of_work_is_counted_once(ledger: Ledger, world: WorldFiles) -> None:
+    assert not truth.rows(ledger, WORK, truth=world.truth("work_unit_daily"))
+
+
+def test_a_release_is_as_fast_as_it_is(ledger: Ledger) -> None:
+    rows = [row for row in answer(ledger, "release_unit_cost") if row["unit"] == "requests" and row["software_before"]]
+    assert rows
+    assert all(abs(float(row["speed_ratio"]) - NEXT_IS_FASTER) < 0.05 for row in rows)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_placed_is_a_part_of_what_is_free(ledger: Ledger) -> None:
+    for row in answer(ledger, "fragmentation"):
+        if not row["reason_if_null"]:
+            low, high = row["unallocatable_cost_usd_low"], row["unallocatable_cost_usd_high"]
+            assert 0 <= low <= high <= row["free_cost_usd"]  # type: ignore[operator]
+
+
+def test_idle_money_is_divided_by_whether_anything_waited(ledger: Ledger) -> None:
+    for row in answer(ledger, "queueing"):
+        if row["over_provision_usd"] is not None:
+            parts = ("idle_while_waiting_usd", "over_provision_usd", "idle_untold_usd")
+            assert sum(row[name] for name in parts) == row["idle_cost_usd"]  # type: ignore[misc]

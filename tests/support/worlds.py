@@ -60,21 +60,26 @@ def without(world: WorldFiles, folder: str, into: Path) -> WorldFiles:
 
 
 def bring_work(world: WorldFiles, into: Path) -> None:
-    """Put beside the files in `into` what people would bring: work of the workloads of `world`, figures, a correction.
+    """Put beside the files in `into` what people would bring: work of the workloads of `world`, attempts, figures, corrections.
 
     The files' times, which decide what is newer, are set.
     """
     days = duckdb.sql(f"select distinct usage_date, workload_id from {world.truth('workload_cost_daily')} order by all")
     units = ["start_at,end_at,cluster,namespace,pod,unit,units"]
+    attempts = ["submitted_at,start_at,end_at,cluster,namespace,pod,outcome"]
     figures = ["workload,instance_type,unit,throughput_per_second,measured_date"]
     for number, (day, workload_id) in enumerate(days.fetchall(), start=1):
         cluster, namespace, _, name = workload_id.split("/", 3)
         stretch = f"{day}T14:00:00Z,{day}T16:30:00Z"
-        units.append(f"{stretch},{cluster},{namespace.replace('-', '')},{name}-0,output_tokens,{number * 1_000_003}")
+        owner = f"{cluster},{namespace.replace('-', '')},{name}-0"
+        units.append(f"{stretch},{owner},output_tokens,{number * 1_000_003}")
+        attempts.append(f"{day}T14:05:00Z,{day}T14:20:00Z,{day}T15:40:00Z,{owner},running")
         figures.append(f"{workload_id},p5.48xlarge,output_tokens,{number},{day}")
     files = {
         "work_units/day.csv": units,
         "work_units/later.csv": [units[0], *(f"{line}7" for line in units[1:3])],
+        "job_attempts/running.csv": attempts,
+        "job_attempts/ended.csv": [line.replace("running", "failed") for line in attempts],
         "benchmarks/first.csv": [*figures, *(line.replace("p5.", "trn2.") for line in figures[1:])],
         "benchmarks/later.csv": [
             figures[0],

@@ -69,7 +69,27 @@ def test_a_pod_tells_node_controller_and_labels(tmp_path: Path) -> None:
         "memory_request_bytes": 2**31,
         "gpu_request_count": 1,
         **NO_REQUESTS,
+        "outcome": "running",
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ({"phase": "Pending"}, "waiting"),
+        ({"phase": "Pending", "startTime": "2026-10-01T02:00:05Z"}, "running"),
+        ({"phase": "Succeeded"}, "completed"),
+        ({"phase": "Failed"}, "failed"),
+        ({"phase": "Failed", "reason": "Evicted"}, "preempted"),
+        ({"phase": "Failed", "conditions": [{"type": "DisruptionTarget", "status": "True"}]}, "preempted"),
+        ({"phase": "Failed", "conditions": [{"type": "Ready", "status": "True"}]}, "failed"),
+        ({"phase": "Unknown"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_pod_tells_how_far_it_is(tmp_path: Path, status: dict[str, Any], outcome: str) -> None:
+    [row] = _rows(_read(tmp_path / "x", json.dumps({**POD, "status": status}) + "\n"))
+    assert row["outcome"] == outcome
 
 
 def _ended(path: Path, **status: object) -> datetime | None:

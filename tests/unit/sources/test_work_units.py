@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def test_a_line_tells_who_did_how_much_and_when(tmp_path: Path) -> None:
         "instance_id": "",
         "unit": "output_tokens",
         "units": 1_200_000,
+        "software": "",
+        "latency_p95_ms": None,
     }
 
 
@@ -60,6 +63,30 @@ def test_without_an_end_it_is_a_moment(tmp_path: Path) -> None:
     assert row["start_at"] == datetime(2026, 11, 1, 2, 30, tzinfo=UTC)
     assert row["end_at"] - row["start_at"] == timedelta(microseconds=1)
     assert (row["hpc_job"], row["units"]) == ("4711", 7)
+
+
+def test_requests_tell_their_latency_and_everything_its_software(tmp_path: Path) -> None:
+    header = "start_at,pod,unit,units,software,latency_p95_ms"
+    text = "2026-11-01,a,requests,7,vLLM 0.11.0,840.25\n2026-11-01,a,output_tokens,7,vLLM 0.11.0,\n"
+    requests, tokens = _rows(_read(tmp_path / "x", f"{header}\n{text}"))
+    assert (requests["software"], requests["latency_p95_ms"]) == ("vLLM 0.11.0", Decimal("840.250"))
+    assert tokens["latency_p95_ms"] is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "latency", "words"),
+    [
+        ("output_tokens", "8", "not of output_tokens"),
+        ("requests", "0", "no latency"),
+        ("requests", "nan", "no latency"),
+        ("requests", "1e12", "no latency"),
+        ("requests", "fast", "no latency in milliseconds"),
+    ],
+)
+def test_a_latency_is_one_of_requests(tmp_path: Path, unit: str, latency: str, words: str) -> None:
+    delivery = _read(tmp_path / "x", f"start_at,pod,unit,units,latency_p95_ms\n2026-11-01,a,{unit},7,{latency}\n")
+    assert not _rows(delivery)
+    assert words in delivery.rejects[0].reason
 
 
 def test_the_delivery_touches_the_hour_of_its_last_moment(tmp_path: Path) -> None:
