@@ -22,9 +22,11 @@ SERVED_FAULT_HELP = (
 FAULT_HELP = "Spoil deliveries, not the truth: truncated, duplicated, reordered, late or hostile; repeatable."
 
 EVENT_HELP = (
-    "What happens to the bill: capacity_block, savings_plan_mid_month, price_cut, large_credit or "
-    "refund_of_last_month; repeatable."
+    "What happens to the bill: capacity_block, savings_plan_mid_month, price_cut, large_credit, refund_of_last_month, "
+    "reserved_instances, credit_beyond_month or late_tags; repeatable."
 )
+AROUND_HELP = "Telemetry covers --telemetry-days around each event instead of the last days."
+UNALIGNED_HELP = "Instances and holders come and go at any second, between samples."
 
 app = typer.Typer(rich_markup_mode=None, help="A seeded fleet whose every second and cent is known.")
 
@@ -43,6 +45,8 @@ def world(
     focus: Annotated[str, typer.Option(help="Also write FOCUS exports of this version: 1.0 or 1.2.")] = "",
     managed: Annotated[bool, typer.Option(help="Also bill SageMaker, HyperPod, Batch and Bedrock.")] = False,
     work: Annotated[bool, typer.Option(help="Also count requests, tokens and steps, and tell how jobs ended.")] = False,
+    around_events: Annotated[bool, typer.Option("--around-events", help=AROUND_HELP)] = False,
+    unaligned: Annotated[bool, typer.Option("--unaligned", help=UNALIGNED_HELP)] = False,
     out: Annotated[Path | None, typer.Option(help="Folder to write: landing/, truth/, world.json.")] = None,
 ) -> None:
     """Write a believable fleet in the true wire formats, with its truth beside it."""
@@ -52,7 +56,8 @@ def world(
         raise UsageError("world needs --seed and --out, as in: chipledger world --seed 1 --days 7 --out DIR")
     options = {"seed": seed, "days": days, "telemetry_days": telemetry_days, "size": size, "interval_seconds": interval}
     chosen = {"routes": tuple(route or ()), "faults": tuple(fault or ()), "events": tuple(event or ()), "focus": focus}
-    generate(out, **chosen, managed=managed, work=work, **options)
+    switches = {"managed": managed, "work": work, "around_events": around_events, "unaligned": unaligned}
+    generate(out, **chosen, **switches, **options)
     say(f"{out}: landing/, truth/, world.json; next: chipledger ingest {out / 'landing'}")
 
 

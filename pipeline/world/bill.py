@@ -11,9 +11,11 @@ from pipeline.world import events, plan
 from pipeline.world.bill_events import block_fees, late_returns, reservation_arn
 from pipeline.world.bill_managed import managed_lines
 from pipeline.world.bill_other import other_lines, period_lines, usage_type
+from pipeline.world.bill_reserved import hourly_units, is_reserved, reserved_arn, reserved_fees
 from pipeline.world.chips import PRIVATE_USD_PER_HOUR, SAVINGS_PLAN_SHARE, SPOT_SHARE
 from pipeline.world.fleet import Fleet, Node
 from pipeline.world.lines import (
+    RI_COVERED,
     SP_COVERED,
     SP_NEGATION,
     SP_RECURRING,
@@ -44,6 +46,7 @@ def write_bill(options: WorldOptions, fleet: Fleet) -> tuple[Line, ...]:
     lines += other_lines(options, fleet)
     lines += managed_lines(options, fleet)
     lines += block_fees(fleet)
+    lines += list(reserved_fees(options, fleet, lines))
     lines += list(late_returns(options, fleet, lines))
     lines += period_lines(options, fleet, lines)
     return tuple(sorted(lines, key=_order))
@@ -69,7 +72,7 @@ def node_lines(options: WorldOptions, node: Node) -> Iterator[Line]:
         plan.SAVINGS_PLAN: _covered,
         plan.PARTIAL_SAVINGS_PLAN: _partly_covered,
         plan.BLOCK: _in_block,
-    }.get(node.plan.purchase, _on_demand)
+    }.get(node.plan.purchase, _discounted if is_reserved(options, node) else _on_demand)
     for hour in range(hour_of(start), end, SECONDS_PER_HOUR):
         seconds = min(end, hour + SECONDS_PER_HOUR) - max(start, hour)
         if seconds > 0:
@@ -93,8 +96,8 @@ class _BoxHour:
         return units(price * events.price_share(self.options, self.node.spec.name, self.hour))
 
     def line(self, record_type: str, seconds: int, unblended: int, *, kind: str = "BoxUsage",
-             list_cost: int | None = None, sp_effective: int | None = None, description: str = "",
-             tags: tuple[tuple[str, str], ...] = ()) -> Line:  # fmt: skip
+             list_cost: int | None = None, drawn: int | None = None, description: str = "",
+             tags: tuple[tuple[str, str], ...] = (), reserved_instances: str = "") -> Line:  # fmt: skip
         node = self.node
         return Line(
             start=self.hour,
@@ -110,10 +113,11 @@ class _BoxHour:
             amount=hours(seconds),
             unblended=unblended,
             list_cost=list_cost,
-            sp_effective=sp_effective,
+            drawn=drawn,
             description=description,
             tags=(("user_name", node.role), *tags),
             reservation=reservation_arn(node.account, node.reservation_id) if node.reservation_id else "",
+            reserved_instances=reserved_instances,
         )
 
 
@@ -122,6 +126,15 @@ def _on_demand(box: _BoxHour) -> Iterator[Line]:
     price = (box.node.spec.list_usd_per_hour or 0) * events.price_share(box.options, box.node.spec.name, box.hour)
     text = f"${price} per On Demand Linux {box.node.spec.name} Instance Hour"
     yield box.line(USAGE, box.seconds, cost, list_cost=cost, description=text)
+
+
+def _discounted(box: _BoxHour) -> Iterator[Line]:
+    """Nothing by itself: what it costs was paid in advance and is paid each month."""
+    yield box.line(
+        RI_COVERED, box.seconds, 0, list_cost=for_seconds(box.list_units, box.seconds),
+        drawn=for_seconds(sum(hourly_units()), box.seconds), reserved_instances=reserved_arn(box.node.account),
+        description=f"USD 0.0 per {box.node.spec.name} reserved instance applied",
+    )  # fmt: skip
 
 
 def _spot(box: _BoxHour) -> Iterator[Line]:
@@ -165,7 +178,7 @@ def _covered_part(box: _BoxHour, seconds: int) -> Line:
     cost = for_seconds(box.list_units, seconds)
     effective = for_seconds(int(box.list_units * SAVINGS_PLAN_SHARE), seconds)
     text = f"{box.node.spec.name} covered by Compute Savings Plans"
-    return box.line(SP_COVERED, seconds, cost, list_cost=cost, sp_effective=effective, description=text)
+    return box.line(SP_COVERED, seconds, cost, list_cost=cost, drawn=effective, description=text)
 
 
 def savings_plan_lines(options: WorldOptions, fleet: Fleet, lines: list[Line]) -> list[Line]:
@@ -175,7 +188,7 @@ def savings_plan_lines(options: WorldOptions, fleet: Fleet, lines: list[Line]) -
     for line in lines:
         if line.record_type == SP_COVERED:
             covered[(line.start, line.account_id, line.usage_type, line.instance_type, line.region)].append(line)
-            used[line.start] += line.sp_effective or 0
+            used[line.start] += line.drawn or 0
     commitment = units((Decimal(max(used.values())) / 10**10 * COMMITMENT_MARGIN).quantize(Decimal("0.001")))
     out = [_negation(key, group) for key, group in covered.items()]
     bought_at = events.plan_bought_at(options)

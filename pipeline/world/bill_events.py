@@ -1,4 +1,4 @@
-"""Lines of the events: the fee of a Capacity Block, a credit that outweighs a day, a refund of last month."""
+"""Lines of the events: the fee of a Capacity Block, credits that outweigh a day and a month, a refund of last month."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from pipeline.world.bill_other import usage_type
-from pipeline.world.events import large_credit_day, late_refund_at
+from pipeline.world.events import large_credit_day, late_refund_at, month_credit_day
 from pipeline.world.fleet import Fleet
 from pipeline.world.lines import CREDIT, FEE, REFUND, Line
-from pipeline.world.options import END, SECONDS_PER_DAY, SECONDS_PER_HOUR, WorldOptions
+from pipeline.world.options import END, SECONDS_PER_DAY, SECONDS_PER_HOUR, WorldOptions, month_end, month_start
 from pipeline.world.plan import BLOCKED, Account
 
 
@@ -31,21 +31,36 @@ def block_fees(fleet: Fleet) -> Iterator[Line]:
 
 
 def late_returns(options: WorldOptions, fleet: Fleet, usage: Sequence[Line]) -> Iterator[Line]:
-    """A credit of one and a half times the training account's day, and a refund of an instance-hour in a later bill."""
-    account = fleet.accounts["training"]
-    day = large_credit_day(options)
-    if day is not None:
-        of_day = (line for line in usage if line.account_id == account.account_id and day <= line.start < day + 86400)
-        credit = -sum(line.unblended for line in of_day) * 3 // 2
-        yield Line(
-            day, day + SECONDS_PER_DAY, account.account_id, CREDIT, "AmazonEC2", "", "", "", "", "global", Decimal(1),
-            credit, description="Migration credit",
-        )  # fmt: skip
+    """Credits beyond the training account's day and the research account's month, and a refund in a later bill."""
+    training, research = fleet.accounts["training"], fleet.accounts["research"]
+    if (day := large_credit_day(options)) is not None:
+        spent = _spent(usage, training, day, day + SECONDS_PER_DAY)
+        yield _credit(day, training, -spent * 3 // 2, "Migration credit")
+    if (day := month_credit_day(options)) is not None:
+        spent = _spent(usage, research, month_start(day), month_end(day))
+        yield _credit(day, research, -spent * 5 // 4, "Research programme credit")
     if refund := late_refund_at(options, END):
-        hour, month = refund
-        line = next(line for line in usage if line.is_box and line.account_id == account.account_id)
-        yield Line(
-            hour, hour + SECONDS_PER_HOUR, account.account_id, REFUND, "AmazonEC2", line.usage_type, "",
-            line.resource_id, line.instance_type, line.region, Decimal(1), -line.unblended // 2,
-            description="Refund of last month", billed_in=month,
-        )  # fmt: skip
+        yield _refund(training, usage, *refund)
+
+
+def _spent(usage: Sequence[Line], account: Account, start: int, end: int) -> int:
+    """What the account was billed for [start, end)."""
+    own = (line for line in usage if line.account_id == account.account_id)
+    return sum(line.unblended for line in own if start <= line.start < end)
+
+
+def _credit(day: int, account: Account, cost: int, text: str) -> Line:
+    return Line(
+        day, day + SECONDS_PER_DAY, account.account_id, CREDIT, "AmazonEC2", "", "", "", "", "global", Decimal(1), cost,
+        description=text,
+    )  # fmt: skip
+
+
+def _refund(account: Account, usage: Sequence[Line], hour: int, month: int) -> Line:
+    """Half of an instance-hour, in the bill of a later month."""
+    line = next(line for line in usage if line.is_box and line.account_id == account.account_id)
+    return Line(
+        hour, hour + SECONDS_PER_HOUR, account.account_id, REFUND, "AmazonEC2", line.usage_type, "", line.resource_id,
+        line.instance_type, line.region, Decimal(1), -line.unblended // 2, description="Refund of last month",
+        billed_in=month,
+    )  # fmt: skip

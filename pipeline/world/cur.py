@@ -10,17 +10,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.world.bill import plan_arn
-from pipeline.world.cur_columns import SCHEMA, delivery_table
+from pipeline.world.cur_columns import RESERVED_SCHEMA, SCHEMA, delivery_table
+from pipeline.world.events import LATE_TAGS, RESERVED_INSTANCES
 from pipeline.world.fleet import Fleet
-from pipeline.world.lines import CREDIT, FEE, REFUND, SP_COVERED, SP_NEGATION, SP_RECURRING, SP_UPFRONT, TAX, Line
-from pipeline.world.options import END, SECONDS_PER_DAY, SECONDS_PER_HOUR, WorldOptions, hour_of, instant, iso, stamp
+from pipeline.world.lines import (
+    CREDIT,
+    FEE,
+    REFUND,
+    RI_COVERED,
+    RI_FEE,
+    SP_COVERED,
+    SP_NEGATION,
+    SP_RECURRING,
+    SP_UPFRONT,
+    TAX,
+    Line,
+)
+from pipeline.world.options import (
+    END,
+    SECONDS_PER_DAY,
+    SECONDS_PER_HOUR,
+    WorldOptions,
+    hour_of,
+    instant,
+    iso,
+    month_end,
+    month_start,
+    stamp,
+)
 from pipeline.world.seeds import uuid_text
 from pipeline.world.writer import write_json, write_parquet
 
@@ -36,7 +59,7 @@ INVOICE_DELAY_SECONDS = 9 * SECONDS_PER_DAY + 6 * SECONDS_PER_HOUR
 # What the early delivery knows of its period, and how far its metered amounts are off.
 EARLY_SHARE = 0.6
 _RESTATED = frozenset({TAX, CREDIT, REFUND, FEE})
-_CERTAIN = frozenset({SP_COVERED, SP_NEGATION, SP_RECURRING, SP_UPFRONT})
+_CERTAIN = frozenset({SP_COVERED, SP_NEGATION, SP_RECURRING, SP_UPFRONT, RI_COVERED, RI_FEE})
 
 
 @dataclass(frozen=True)
@@ -64,17 +87,6 @@ class Delivery:
         return f"BILLING_PERIOD={self.period}/{stamp(self.delivered_at)}-{self.execution_id}"
 
 
-def month_start(at: int) -> int:
-    """The first second of the UTC month that holds an instant."""
-    moment = instant(at)
-    return int(datetime(moment.year, moment.month, 1, tzinfo=UTC).timestamp())
-
-
-def month_end(at: int) -> int:
-    """The first second of the next UTC month."""
-    return month_start(month_start(at) + 32 * SECONDS_PER_DAY)
-
-
 def deliveries(options: WorldOptions, lines: Sequence[Line]) -> list[Delivery]:
     """An early and a final delivery of each billing period, in the order of delivery.
 
@@ -90,7 +102,7 @@ def deliveries(options: WorldOptions, lines: Sequence[Line]) -> list[Delivery]:
         if month_end(month) > END:
             out.append(Delivery(month, last + FINAL_DELAY_SECONDS, own, True))
             continue
-        unsettled = tuple(_as_unsettled(line) for line in own if line.record_type not in {CREDIT, REFUND})
+        unsettled = tuple(_as_unsettled(options, line) for line in own if line.record_type not in {CREDIT, REFUND})
         out.append(Delivery(month, last + FINAL_DELAY_SECONDS, unsettled, False))
         out.append(Delivery(month, last + INVOICE_DELAY_SECONDS, own, True))
     return sorted(out, key=lambda delivery: (delivery.delivered_at, delivery.period_start))
@@ -107,8 +119,10 @@ def _as_known_early(line: Line) -> Line:
     return replace(line, unblended=line.unblended * 98 // 100, tags=())
 
 
-def _as_unsettled(line: Line) -> Line:
-    """The line before the month was rated anew: spot costs read half a percent high."""
+def _as_unsettled(options: WorldOptions, line: Line) -> Line:
+    """The line before the month was rated anew: spot costs read half a percent high; late tags are not active yet."""
+    if LATE_TAGS in options.events:
+        line = replace(line, tags=())
     if "SpotUsage" not in line.usage_type:
         return line
     return replace(line, unblended=line.unblended * 201 // 200)
@@ -117,6 +131,7 @@ def _as_unsettled(line: Line) -> Line:
 def write_exports(options: WorldOptions, fleet: Fleet, lines: Sequence[Line], landing: Path) -> Iterator[Path]:
     """Write every delivery under `landing/cur`; yields each manifest's path."""
     root = landing / "cur" / EXPORT_NAME
+    schema = RESERVED_SCHEMA if RESERVED_INSTANCES in options.events else SCHEMA
     for delivery in deliveries(options, lines):
         table = delivery_table(
             delivery.lines,
@@ -126,17 +141,18 @@ def write_exports(options: WorldOptions, fleet: Fleet, lines: Sequence[Line], la
             execution_id=delivery.execution_id,
             invoiced=delivery.is_final and month_end(delivery.period_start) <= END,
             plan_arn=plan_arn(fleet),
+            schema=schema,
         )
         size = -(-table.num_rows // CHUNKS)
         for chunk in range(CHUNKS):
             path = root / "data" / delivery.folder / f"{EXPORT_NAME}-{chunk + 1:05d}.snappy.parquet"
             write_parquet(path, table.slice(chunk * size, size))
         manifest = root / "metadata" / delivery.folder / f"{EXPORT_NAME}-Manifest.json"
-        write_json(manifest, _manifest(fleet, delivery))
+        write_json(manifest, _manifest(fleet, delivery, schema))
         yield manifest
 
 
-def _manifest(fleet: Fleet, delivery: Delivery) -> dict[str, Any]:
+def _manifest(fleet: Fleet, delivery: Delivery, schema: pa.Schema) -> dict[str, Any]:
     payer = fleet.accounts["payer"].account_id
     prefix = f"s3://{BUCKET}/cur/{EXPORT_NAME}/data/{delivery.folder}"
     end = month_end(delivery.period_start)
@@ -148,7 +164,7 @@ def _manifest(fleet: Fleet, delivery: Delivery) -> dict[str, Any]:
         "createdAt": iso(delivery.delivered_at),
         "billingPeriod": {"start": iso(delivery.period_start), "end": iso(end)},
         "contentType": "Parquet",
-        "columns": [{"name": field.name, "type": _athena_type(field.type)} for field in SCHEMA],
+        "columns": [{"name": field.name, "type": _athena_type(field.type)} for field in schema],
         "dataFiles": [f"{prefix}/{EXPORT_NAME}-{chunk + 1:05d}.snappy.parquet" for chunk in range(CHUNKS)],
         "additionalOutputFiles": [],
     }

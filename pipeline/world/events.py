@@ -1,4 +1,4 @@
-"""What may happen to a bill besides its usage: a Capacity Block, a plan bought late, a price cut, credits, refunds.
+"""What may happen to a bill besides its usage: commitments of every kind, a price cut, credits, refunds, late tags.
 
 Events are chosen by name (`WorldOptions.events`); without them a world is what it was. When they happen follows from
 the options alone.
@@ -23,9 +23,13 @@ LATE_PLAN = "savings_plan_mid_month"
 PRICE_CUT = "price_cut"
 LARGE_CREDIT = "large_credit"
 LATE_REFUND = "refund_of_last_month"
+RESERVED_INSTANCES = "reserved_instances"
+MONTH_CREDIT = "credit_beyond_month"
+LATE_TAGS = "late_tags"
 
 # How many days of bill each event needs; a refund of last month needs one that begins in the month before the end.
 LEAST_DAYS = {CAPACITY_BLOCK: 4, LATE_PLAN: 2, PRICE_CUT: 2, LARGE_CREDIT: 2, LATE_REFUND: 16}
+LEAST_DAYS |= dict.fromkeys((RESERVED_INSTANCES, MONTH_CREDIT, LATE_TAGS), 1)
 EVENTS = tuple(LEAST_DAYS)
 
 # A block ends at 11:30 UTC on the last whole day; AWS takes its instances back half an hour before.
@@ -95,6 +99,32 @@ def late_refund_at(options: WorldOptions, end: int) -> tuple[int, int] | None:
         return None
     moment = datetime.fromtimestamp(end, UTC)
     return options.start + 5 * 3600, int(datetime(moment.year, moment.month, 1, tzinfo=UTC).timestamp())
+
+
+def month_credit_day(options: WorldOptions) -> int | None:
+    """The midnight of the day whose whole month an account is credited more than it used."""
+    return _middle(options) if MONTH_CREDIT in options.events else None
+
+
+def tags_known_at(options: WorldOptions, end: int) -> int:
+    """The instant from which an instance that still runs shows its tags: the end of the world, or always."""
+    return end if LATE_TAGS in options.events else 0
+
+
+def event_moments(options: WorldOptions, end: int) -> list[int]:
+    """When the events of a world happen, `end` being its end; a Capacity Block on its second day."""
+    block = block_of(options, 0, end)
+    moments = {
+        CAPACITY_BLOCK: block.start + _DAY if block else end,
+        LATE_PLAN: plan_bought_at(options),
+        PRICE_CUT: _middle(options),
+        LARGE_CREDIT: options.start + _DAY,
+        LATE_REFUND: options.start + 5 * 3600,
+        RESERVED_INSTANCES: options.start,
+        MONTH_CREDIT: _middle(options),
+        LATE_TAGS: end - 1,
+    }
+    return [moments[event] for event in options.events]
 
 
 def _middle(options: WorldOptions) -> int:

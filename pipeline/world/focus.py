@@ -14,12 +14,14 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.world.bill import plan_arn
-from pipeline.world.cur import CHUNKS, Delivery, deliveries, month_end
+from pipeline.world.cur import CHUNKS, Delivery, deliveries
 from pipeline.world.fleet import Fleet
 from pipeline.world.lines import (
     CREDIT,
     FEE,
     REFUND,
+    RI_COVERED,
+    RI_FEE,
     SP_COVERED,
     SP_NEGATION,
     SP_RECURRING,
@@ -28,7 +30,7 @@ from pipeline.world.lines import (
     UNITS_PER_USD,
     Line,
 )
-from pipeline.world.options import END, WorldOptions, instant, iso, stamp
+from pipeline.world.options import END, WorldOptions, instant, iso, month_end, stamp
 from pipeline.world.seeds import hexadecimal, uuid_text
 from pipeline.world.writer import write_json, write_parquet
 
@@ -46,7 +48,7 @@ _OF_1_2 = (
     *("BillingAccountType", "CapacityReservationId", "CapacityReservationStatus", "InvoiceId", "PricingCurrency"),
     *("ServiceSubcategory", "SkuMeter", "SubAccountType"),
 )
-_CATEGORIES = {TAX: "Tax", CREDIT: "Credit", FEE: "Purchase", SP_RECURRING: "Purchase", SP_UPFRONT: "Purchase"}
+_CATEGORIES = {TAX: "Tax", CREDIT: "Credit", **dict.fromkeys((FEE, RI_FEE, SP_RECURRING, SP_UPFRONT), "Purchase")}
 _SERVICES = {
     "AmazonEC2": ("Amazon Elastic Compute Cloud", "Compute"),
     "AmazonEKS": ("Amazon Elastic Container Service for Kubernetes", "Compute"),
@@ -93,7 +95,7 @@ def _table(version: str, rows: Sequence[Row]) -> pa.Table:
 def _rows(fleet: Fleet, delivery: Delivery, line: Line) -> Iterator[Row]:
     if line.record_type == SP_NEGATION:
         return
-    if line.record_type == SP_RECURRING:
+    if line.record_type in (SP_RECURRING, RI_FEE):
         committed, used = line.commitment or 0, line.used or 0
         yield _row(fleet, delivery, line, line.unblended, 0)
         unused = {"ChargeCategory": "Usage", "ChargeFrequency": "Usage-Based", "CommitmentDiscountStatus": "Unused"}
@@ -180,16 +182,18 @@ def _reservation(line: Line) -> Row:
 
 def _commitment(fleet: Fleet, line: Line) -> Row:
     is_planned = line.record_type in (SP_COVERED, SP_RECURRING, SP_UPFRONT)
+    category, kind = ("Spend", "Compute Savings Plans") if is_planned else ("Usage", "Reserved Instance")
+    commitment = plan_arn(fleet) if is_planned else line.reserved_instances
     return {
-        "CommitmentDiscountCategory": "Spend" if is_planned else None,
-        "CommitmentDiscountId": plan_arn(fleet) if is_planned else None,
-        "CommitmentDiscountStatus": "Used" if line.record_type == SP_COVERED else None,
-        "CommitmentDiscountType": "Compute Savings Plans" if is_planned else None,
+        "CommitmentDiscountCategory": category if commitment else None,
+        "CommitmentDiscountId": commitment or None,
+        "CommitmentDiscountStatus": "Used" if line.record_type in (SP_COVERED, RI_COVERED) else None,
+        "CommitmentDiscountType": kind if commitment else None,
     }
 
 
 def _pricing(line: Line) -> str | None:
-    if line.record_type == SP_COVERED:
+    if line.record_type in (SP_COVERED, RI_COVERED):
         return "Committed"
     if line.record_type in (TAX, CREDIT):
         return None
@@ -199,7 +203,7 @@ def _pricing(line: Line) -> str | None:
 def _frequency(line: Line) -> str:
     if line.record_type not in _CATEGORIES:
         return "Usage-Based"
-    is_once = line.record_type == SP_UPFRONT or line.is_block_fee or "Fee" not in line.record_type
+    is_once = line.is_upfront or line.is_block_fee or "Fee" not in line.record_type
     return "One-Time" if is_once else "Recurring"
 
 

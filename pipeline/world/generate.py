@@ -89,7 +89,7 @@ def _write_telemetry(world: World, landing: Path, on_progress: Progress) -> tupl
         on_progress(node.role, done, len(nodes))
         telemetry = world.telemetry(node)
         if len(telemetry.at):
-            add_usage(usage, telemetry)
+            add_usage(usage, world.exact_usage(telemetry))
             runs.extend(idle_runs(telemetry))
             work.extend(work_of(telemetry, world.options) if world.options.work else ())
             _write_node(world.options, telemetry, landing)

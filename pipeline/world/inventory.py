@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.world.events import Block
+from pipeline.world.events import Block, tags_known_at
 from pipeline.world.fleet import Fleet, Node
 from pipeline.world.options import END, SECONDS_PER_DAY, SECONDS_PER_HOUR, WorldOptions, instant, iso, stamp
 from pipeline.world.plan import BLOCKED, EKS, SPOT
@@ -21,7 +21,9 @@ VISIBLE_SECONDS = SECONDS_PER_HOUR
 def inventory_files(options: WorldOptions, fleet: Fleet) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(name, records) of each snapshot, in the order of time."""
     for at in snapshot_times(options, fleet):
-        records = [describe(node, at) for node in fleet.nodes if _is_visible(node, at)]
+        is_tagged = at >= tags_known_at(options, END)
+        records = [describe(node, at, is_tagged or node.stopped_at is not None)
+                   for node in fleet.nodes if _is_visible(node, at)]  # fmt: skip
         yield f"instances-{stamp(at)}.ndjson", records
 
 
@@ -73,8 +75,11 @@ def _is_visible(node: Node, at: int) -> bool:
     return node.launch_at <= at and (node.stopped_at is None or at < node.stopped_at + VISIBLE_SECONDS)
 
 
-def describe(node: Node, at: int) -> dict[str, Any]:
-    """One instance as EC2 describes it at an instant, plus the owner, the region and the instant."""
+def describe(node: Node, at: int, is_tagged: bool = True) -> dict[str, Any]:
+    """One instance as EC2 describes it at an instant, plus the owner, the region and the instant.
+
+    Without `is_tagged` it bears its name alone: who runs it has not told yet what it belongs to.
+    """
     stopped = node.stopped_at is not None and node.stopped_at <= at
     record: dict[str, Any] = {
         "AmiLaunchIndex": 0,
@@ -92,7 +97,7 @@ def describe(node: Node, at: int) -> dict[str, Any]:
         "Architecture": "x86_64",
         "EbsOptimized": True,
         "Hypervisor": "xen",
-        "Tags": [{"Key": key, "Value": value} for key, value in tags(node).items()],
+        "Tags": [{"Key": key, "Value": value} for key, value in tags(node).items() if is_tagged or key == "Name"],
         "VirtualizationType": "hvm",
     }
     if not stopped:

@@ -13,6 +13,8 @@ SP_COVERED = "SavingsPlanCoveredUsage"
 SP_NEGATION = "SavingsPlanNegation"
 SP_RECURRING = "SavingsPlanRecurringFee"
 SP_UPFRONT = "SavingsPlanUpfrontFee"
+RI_COVERED = "DiscountedUsage"
+RI_FEE = "RIFee"
 FEE = "Fee"
 TAX = "Tax"
 CREDIT = "Credit"
@@ -23,9 +25,10 @@ REFUND = "Refund"
 class Line:
     """One line item over [start, end) epoch seconds. Money in units of 1e-10 USD, `amount` in its own usage unit.
 
-    `list_cost` is None where no public price exists. `sp_effective` is set on covered usage; `commitment` and `used`
-    on the recurring fee of a Savings Plan. `reservation` is the ARN of its Capacity Block, `billed_in` the month (its
-    first second) of the bill that states it, where that is another than its own.
+    `list_cost` is None where no public price exists. `drawn` is what usage covered by a Savings Plan or a reserved
+    instance takes of it, upfront fee spread; `commitment` and `used` stand on the recurring fee of either.
+    `reserved_instances` is the ARN of its reserved instances, `reservation` that of its Capacity Block, `billed_in` the
+    month (its first second) of the bill that states it, where that is another than its own.
     `workload` is the workload that a line is whole, by truth; '' elsewhere.
     """
 
@@ -42,25 +45,31 @@ class Line:
     amount: Decimal
     unblended: int
     list_cost: int | None = None
-    sp_effective: int | None = None
+    drawn: int | None = None
     commitment: int | None = None
     used: int | None = None
     description: str = ""
     tags: tuple[tuple[str, str], ...] = ()
     reservation: str = ""
+    reserved_instances: str = ""
     billed_in: int | None = None
     workload: str = ""
 
     @property
     def effective(self) -> int:
         """Cost after commitments as AWS spreads it: the fee of a Capacity Block it leaves whole."""
-        if self.record_type == SP_COVERED:
-            return self.sp_effective or 0
-        if self.record_type in (SP_NEGATION, SP_UPFRONT):
+        if self.record_type in (SP_COVERED, RI_COVERED):
+            return self.drawn or 0
+        if self.record_type == SP_NEGATION or self.is_upfront:
             return 0
-        if self.record_type == SP_RECURRING:
+        if self.record_type in (SP_RECURRING, RI_FEE):
             return (self.commitment or 0) - (self.used or 0)
         return self.unblended
+
+    @property
+    def is_upfront(self) -> bool:
+        """Whether it pays once for a commitment, whose use bears it."""
+        return self.record_type == SP_UPFRONT or (self.record_type == FEE and bool(self.reserved_instances))
 
     @property
     def is_block_fee(self) -> bool:
@@ -70,7 +79,7 @@ class Line:
     @property
     def is_box(self) -> bool:
         """Whether it bills a running instance."""
-        runs = self.record_type in (USAGE, SP_COVERED)
+        runs = self.record_type in (USAGE, SP_COVERED, RI_COVERED)
         return (
             runs and self.resource_id.startswith("i-") and ("BoxUsage" in self.usage_type or "Spot" in self.usage_type)
         )

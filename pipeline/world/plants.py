@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.world.options import END, SECONDS_PER_DAY, SECONDS_PER_HOUR, WorldOptions
@@ -66,15 +66,24 @@ def _stall_window(
     """A workload of a role and hours in which it may stall; None if none of its holdings is long enough."""
     hour = SECONDS_PER_HOUR
     margin = 2 * hour
-    for holding in sorted(holdings, key=lambda held: held.start - held.end):
+    for holding, first, last in sorted(_seen(options, holdings), key=lambda seen: seen[1] - seen[2]):
         if holding.node.role != role or holding.stalls or not holding.owner.workload_id:
             continue
-        if is_open and holding.end == END and holding.end - holding.start > 8 * hour:
+        if is_open and last == END and last - first > 8 * hour:
             start = options.align(END - hour - int(share * 3 * hour))
             return holding.owner.workload_id, start, END
         length = options.align(2 * hour + int(share * 4 * hour))
-        room = holding.end - holding.start - length - 2 * margin
+        room = last - first - length - 2 * margin
         if room > 0:
-            start = options.align(holding.start + margin + int(share * room))
+            start = options.align(first + margin + int(share * room))
             return holding.owner.workload_id, start, start + length
     return None
+
+
+def _seen(options: WorldOptions, holdings: Sequence[Holding]) -> Iterator[tuple[Holding, int, int]]:
+    """The stretches [first, last) of each holding that telemetry covers."""
+    for holding in holdings:
+        for start, end in options.windows:
+            first, last = max(holding.start, start), min(holding.end, end)
+            if first < last:
+                yield holding, first, last

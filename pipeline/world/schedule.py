@@ -35,14 +35,15 @@ class _Block:
 
     def moment(self, share: float, spread: float, *keys: object) -> int:
         """An instant near a share of the telemetry window, the same for all nodes that ask with the same keys."""
-        start, length = self.options.telemetry_start, END - self.options.telemetry_start
         drawn = share + spread * (stream(self.options.seed, self.namer.block, "moment", *keys).random() - 0.5)
-        return self.options.align(start + int(length * drawn))
+        return self.options.align(self.options.watched_at(drawn))
 
     def minutes(self, low: int, high: int, *keys: object) -> int:
-        """A drawn length in seconds, whole samples, at least one."""
-        drawn = stream(self.options.seed, self.namer.block, "minutes", *keys).randrange(low, high)
-        return max(self.options.align(drawn * SECONDS_PER_MINUTE), self.options.interval_seconds)
+        """A drawn length in seconds, whole samples, at least one; any seconds in an unaligned world."""
+        drawn = stream(self.options.seed, self.namer.block, "minutes", *keys).randrange(low, high) * SECONDS_PER_MINUTE
+        if self.options.unaligned:
+            drawn += stream(self.options.seed, self.namer.block, "seconds", *keys).randrange(1, SECONDS_PER_MINUTE)
+        return max(self.options.align(drawn), self.options.interval_seconds)
 
 
 Schedule = Callable[[_Block, Node], Iterator[Holding]]

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.world.curves import PPM, Array, busy_curve, stalled_curve
 from pipeline.world.fleet import Node
-from pipeline.world.options import END, WorldOptions
+from pipeline.world.options import WorldOptions
 from pipeline.world.seeds import array_stream
 from pipeline.world.workloads import Holding
 
@@ -54,21 +54,31 @@ class Telemetry:
 def sample_grid(node: Node, options: WorldOptions) -> tuple[Array, Array]:
     """Sample instants and covered seconds of a node; empty when telemetry never sees it.
 
-    Neuron reports come each interval and stand for it. DCGM is scraped first 30 s after the start, then at whole
-    intervals; a scrape stands for the gap before it, at most two cadences of 30 s.
+    Neuron reports come at each whole interval and stand for it. DCGM is scraped first 30 s after a start that is a
+    whole interval, then at whole intervals; a scrape stands for the gap before it, at most two cadences of 30 s.
     """
-    start, end = node.runs(options.telemetry_start, END)
-    if not node.plan.telemetry or start >= end:
+    parts: list[tuple[Array, Array]] = []
+    for window in options.windows if node.plan.telemetry else ():
+        start, end = node.runs(*window)
+        if start < end:
+            parts.append(_stretch_grid(node, options.interval_seconds, start, end, is_return=bool(parts)))
+    if not parts:
         empty = np.zeros(0, dtype=np.int64)
         return empty, empty
-    step = options.interval_seconds
-    regular = np.arange(start + step, end + 1, step, dtype=np.int64)
-    if node.spec.vendor == "neuron":
-        return regular, np.full(len(regular), step, dtype=np.int64)
-    at = regular if step == DCGM_CADENCE_SECONDS else np.concatenate(([start + DCGM_CADENCE_SECONDS], regular))
-    gaps = np.diff(at, prepend=start)
-    gaps[0] = DCGM_CADENCE_SECONDS
-    return at, np.minimum(gaps, 2 * DCGM_CADENCE_SECONDS)
+    return np.concatenate([at for at, _ in parts]), np.concatenate([cover for _, cover in parts])
+
+
+def _stretch_grid(node: Node, step: int, start: int, end: int, *, is_return: bool) -> tuple[Array, Array]:
+    """The grid of one stretch; what comes back after days unseen stands for two cadences first, which lie within it."""
+    is_neuron = node.spec.vendor == "neuron"
+    cadence = step if is_neuron else DCGM_CADENCE_SECONDS
+    first = 2 * cadence if is_return else cadence
+    at = np.arange(start - start % step + step, end + 1, step, dtype=np.int64)
+    if start % step == 0 and start + first <= end:
+        at = np.union1d([start + first], at[at > start + first])
+    cover = np.minimum(np.diff(at, prepend=start), step if is_neuron else 2 * DCGM_CADENCE_SECONDS)
+    cover[:1] = first
+    return at, cover
 
 
 def read_node(node: Node, holdings: Sequence[Holding], options: WorldOptions) -> Telemetry:

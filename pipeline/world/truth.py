@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.world.chips import SPECS
 from pipeline.world.fleet import Fleet, Node
-from pipeline.world.lines import CREDIT, FEE, REFUND, SP_NEGATION, SP_RECURRING, SP_UPFRONT, TAX, Line, split
+from pipeline.world.lines import CREDIT, FEE, REFUND, RI_FEE, SP_NEGATION, SP_RECURRING, TAX, Line, split
 from pipeline.world.options import day_of
 from pipeline.world.truth_blocks import BlockPiece, block_pieces
 from pipeline.world.usage import DENOMINATOR, Usage
@@ -20,7 +20,7 @@ SHARED = "shared"
 UNATTRIBUTED = "unattributed"
 ADJUSTMENT = "adjustment"
 
-_ADJUSTING = frozenset({TAX, CREDIT, REFUND, SP_NEGATION, SP_UPFRONT})
+_ADJUSTING = frozenset({TAX, CREDIT, REFUND, SP_NEGATION})
 _SHARED_PRODUCTS = frozenset({"AmazonEKS", "AWSSupportEnterprise"})
 _SHARED_USAGE = ("EBS:", "DataTransfer", "NatGateway")
 
@@ -151,9 +151,9 @@ def other_class(line: Line) -> str:
     """The class of a line that bills no accelerator in use."""
     if line.workload:
         return WORKLOAD
-    if line.record_type in _ADJUSTING or line.is_block_fee:
+    if line.record_type in _ADJUSTING or line.is_block_fee or line.is_upfront:
         return ADJUSTMENT
-    if line.record_type == SP_RECURRING or "UnusedBox" in line.usage_type:
+    if line.record_type in (SP_RECURRING, RI_FEE) or "UnusedBox" in line.usage_type:
         return RESERVED
     if line.product in _SHARED_PRODUCTS or any(word in line.usage_type for word in _SHARED_USAGE):
         return SHARED

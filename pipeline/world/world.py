@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.world.bill import write_bill
+from pipeline.world.exact import divided
 from pipeline.world.fleet import Fleet, Node, build_fleet
 from pipeline.world.lines import Line
 from pipeline.world.options import SECONDS_PER_DAY, WorldOptions
@@ -34,9 +35,19 @@ class World:
         """The counters of one node over the telemetry window (empty for a node nobody watches)."""
         return read_node(node, self.holdings.get(node.instance_id, ()), self.options)
 
+    def exact_usage(self, telemetry: Telemetry) -> Telemetry:
+        """What is true of the time that the samples stand for: the samples themselves where they miss nothing."""
+        if not self.options.unaligned or not len(telemetry.at):
+            return telemetry
+        return divided(telemetry, self.holdings.get(telemetry.node.instance_id, ()))
+
     def watched(self) -> list[Node]:
         """The nodes that have telemetry at some time."""
-        return [node for node in self.fleet.nodes if len(self.telemetry_window(node)) > 0]
+        windows = self.options.windows
+        return [
+            node for node in self.fleet.nodes
+            if node.plan.telemetry and any(first < last for first, last in (node.runs(*window) for window in windows))
+        ]  # fmt: skip
 
     def telemetry_window(self, node: Node) -> range:
         """The seconds of a node that telemetry covers."""

@@ -35,6 +35,14 @@ COSTS = """
     where coalesce(abs(effective_usd - t.effective_cost_usd) > 1e-6, true)
         or coalesce(abs(billed_usd - t.billed_cost_usd) > 1e-6, true)
 """
+BESIDE = """
+    with ours as (
+        select {keys}, sum(effective_cost_usd) as effective_usd, sum(billed_cost_usd) as billed_usd
+        from {mart} group by all
+    )
+    select {keys}, effective_usd, billed_usd, t.effective_cost_usd, t.billed_cost_usd
+    from ours full join {truth} as t using ({keys})
+"""
 EFFECTIVE = """
     with ours as (select {keys}, sum(effective_cost_usd) as usd from {mart} group by all)
     select * from ours full join {truth} as t using ({keys})

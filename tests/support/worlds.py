@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -39,7 +40,8 @@ class WorldFiles:
 
 def write_world(cache: Path, **options: object) -> WorldFiles:
     """The world of these options in `cache`; a process that writes it at the same moment loses or wins, whole."""
-    folder = cache / "-".join(f"{name}={value}" for name, value in sorted(options.items()))
+    words = "-".join(f"{name}={value}" for name, value in sorted(options.items()))
+    folder = cache / hashlib.sha256(words.encode()).hexdigest()[:16]
     if not folder.exists():
         fresh = Path(tempfile.mkdtemp(dir=cache))
         generate(WorldOptions(**options), fresh)  # type: ignore[arg-type]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from pipeline.world import World, WorldOptions, simulate
+from pipeline.world.bill_reserved import BOUGHT_PER_INSTANCE, HOURS_PAID
 from pipeline.world.cur import deliveries
 from pipeline.world.events import EVENTS, LARGE_CREDIT, LATE_PLAN, LATE_REFUND, PRICE_CUT
-from pipeline.world.inventory import describe, reservation_files
-from pipeline.world.lines import CREDIT, REFUND, SP_COVERED, SP_RECURRING, SP_UPFRONT
+from pipeline.world.inventory import describe, inventory_files, reservation_files
+from pipeline.world.lines import CREDIT, FEE, REFUND, RI_COVERED, RI_FEE, SP_COVERED, SP_RECURRING, SP_UPFRONT
 from pipeline.world.options import day_of
 from pipeline.world.truth import RESERVED, true_costs
 from pipeline.world.truth_blocks import block_pieces
@@ -81,6 +84,50 @@ def test_a_credit_outweighs_its_day_and_a_refund_stands_in_a_later_bill(eventful
     months = {delivery.period: delivery for delivery in deliveries(OPTIONS, eventful.lines) if delivery.is_final}
     assert refund in months["2026-11"].lines
     assert refund not in months["2026-10"].lines
+
+
+def test_a_credit_outweighs_the_month_of_its_account_and_its_tax(eventful: World) -> None:
+    research = eventful.fleet.accounts["research"].account_id
+    months = defaultdict(int)
+    for line in eventful.lines:
+        months[(line.account_id, datetime.fromtimestamp(line.start, UTC).month)] += line.unblended
+    assert {key for key, usd in months.items() if usd < 0} == {(research, 11)}
+
+
+def test_what_reserved_instances_cost_is_used_or_unused_and_paid_in_advance_or_each_month(eventful: World) -> None:
+    covered = [line for line in eventful.lines if line.record_type == RI_COVERED]
+    fees = [line for line in eventful.lines if line.record_type == RI_FEE]
+    [upfront] = [line for line in eventful.lines if line.is_upfront and line.record_type == FEE]
+    assert len(covered) == OPTIONS.days * 24
+    assert len(fees) == 2
+    assert {line.unblended for line in covered} == {0}
+    committed, billed = sum(line.commitment or 0 for line in fees), sum(line.unblended for line in fees)
+    assert sum(line.effective for line in (*covered, *fees)) == committed
+    assert sum(line.effective for line in fees) * BOUGHT_PER_INSTANCE == committed
+    assert (committed - billed) * HOURS_PAID == upfront.unblended * OPTIONS.days * 24
+    assert upfront.effective == 0
+
+
+def test_what_nobody_used_of_reserved_instances_is_idle_and_their_upfront_fee_an_adjustment(eventful: World) -> None:
+    truth = true_costs(eventful.fleet, eventful.lines, Usage())
+    of_type = {(key[1], key[0]): money for key, money in truth.classes.items() if key[2] == "inf2.48xlarge"}
+    [fee, *_] = [line for line in eventful.lines if line.record_type == RI_FEE]
+    assert of_type[(RESERVED, day_of(fee.start))] == [fee.effective, fee.unblended]
+    assert of_type[("adjustment", day_of(OPTIONS.start))][0] == 0
+
+
+def test_late_tags_stand_in_the_last_delivery_of_a_month_and_in_the_last_listing() -> None:
+    world = simulate(replace(OPTIONS, days=20, managed=True))
+    of_month = [one.lines for one in deliveries(world.options, world.lines) if one.period == "2026-10"]
+    assert [any(line.tags for line in lines) for lines in of_month] == [False, False, True]
+    listings = dict(inventory_files(world.options, world.fleet))
+    [*earlier, last] = [
+        {record["InstanceId"]: len(record["Tags"]) for record in records if record["State"]["Name"] == "running"}
+        for records in listings.values()
+    ]
+    standing = [node for node in world.fleet.nodes if node.stopped_at is None]
+    assert {count for listing in earlier for name, count in listing.items() if name in last} == {1}
+    assert min(last[node.instance_id] for node in standing) > 1
 
 
 def test_a_block_is_listed_before_it_begins_and_after_it_ended(eventful: World) -> None:

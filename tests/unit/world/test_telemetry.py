@@ -34,6 +34,16 @@ def test_a_dcgm_sample_stands_for_no_more_than_two_cadences() -> None:
     assert cover.min() == cover.max() == 300
 
 
+@pytest.mark.parametrize(("role", "first"), [("g6-serve", 60), ("inf2-serve", 600)])
+def test_what_comes_back_after_days_unseen_stands_for_two_cadences_of_its_first_day(role: str, first: int) -> None:
+    events = ("refund_of_last_month", "price_cut")
+    options = WorldOptions(1, days=20, telemetry_days=1, interval_seconds=300, events=events, around_events=True)
+    at, cover = sample_grid(simulate(options).fleet.with_role(role)[0], options)
+    (_, end), (start, _) = options.windows
+    [back] = np.flatnonzero(np.diff(at) > 86400) + 1
+    assert (int(at[back - 1]), int(at[back]), int(cover[back])) == (end, start + first, first)
+
+
 def test_nodes_nobody_watches_have_no_samples(world: World) -> None:
     assert len(world.telemetry(world.fleet.with_role("g6-dark")[0]).at) == 0
 
