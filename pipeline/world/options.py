@@ -31,9 +31,9 @@ class WorldOptions:
     is the spacing of samples and must divide an hour, so that no sample straddles one; beyond 60 s GPUs are observed
     with gaps, for a scrape covers no more. `faults` are classes of file_faults: they spoil deliveries, never the truth.
     `focus` adds exports of that FOCUS version, `events` what happens to the bill besides (of events.EVENTS), `managed`
-    lines of SageMaker, HyperPod, Batch and Bedrock, `work` what endpoints and runs did, and how their jobs ended. With `around_events` telemetry covers `telemetry_days` whole days
-    around each event instead of the last ones; with `unaligned` instances and holders come and go at any second,
-    between samples, which stay where they are.
+    lines of SageMaker, HyperPod, Batch and Bedrock, `work` what endpoints and runs did, and how their jobs ended.
+    With `around_events` telemetry covers `telemetry_days` whole days around each event instead of the last ones; with
+    `unaligned` instances and holders come and go at any second, between samples, which stay where they are.
     """
 
     seed: int

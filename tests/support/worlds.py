@@ -62,7 +62,7 @@ def without(world: WorldFiles, folder: str, into: Path) -> WorldFiles:
 
 
 def bring_work(world: WorldFiles, into: Path) -> None:
-    """Put beside the files in `into` what people would bring: work of the workloads of `world`, attempts, figures, corrections.
+    """Put beside the files in `into` what people would bring for `world`: work, attempts, figures, corrections.
 
     The files' times, which decide what is newer, are set.
     """
