@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -22,9 +22,10 @@ from botocore.parsers import ResponseParserError
 from pipeline.errors import SourceError
 
 Answer = TypeVar("Answer")
+Sleep: TypeAlias = Callable[[float], None]
 
 ATTEMPTS = 4
-FIRST_WAIT_SECONDS = 1.0
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 16.0
 SERVER_ERROR = 500
 TOO_MANY = 429
 
@@ -122,7 +123,7 @@ def call(
 
     `permission` is the IAM action (`ce:GetCostAndUsage`), `place` what was asked of whom. Refusals whose code is in
     `passing` come through as ClientError, for a caller that has an answer to them. An answer without the key `holding`
-    is not AWS's.
+    is cut off, or not AWS's.
     """
     try:
         answer = operation()
@@ -139,7 +140,7 @@ def call(
             f"{place}: {first_line(error)}; check network, region and AWS_ENDPOINT_URL, then run again"
         ) from error
     if holding and isinstance(answer, Mapping) and holding not in answer:
-        raise SourceError(f"{place}: the answer holds no {holding}; check AWS_ENDPOINT_URL, then run again")
+        raise Unanswered(f"{place}: the answer holds no {holding}; check AWS_ENDPOINT_URL, then run again")
     return answer
 
 
@@ -151,13 +152,13 @@ def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def retried(operation: Callable[[], Answer], sleep: Callable[[float], None]) -> Answer:
-    """The operation's answer; Unanswered is asked again, four times in all, each wait twice the last one."""
-    for attempt in range(ATTEMPTS - 1):
+def retried(operation: Callable[[], Answer], sleep: Sleep, attempts: int = ATTEMPTS) -> Answer:
+    """The operation's answer; Unanswered is asked again, four times in all, each wait twice the last, up to a bound."""
+    for attempt in range(attempts - 1):
         try:
             return operation()
         except Unanswered:
-            sleep(FIRST_WAIT_SECONDS * 2**attempt)
+            sleep(min(FIRST_WAIT_SECONDS * 2**attempt, LONGEST_WAIT_SECONDS))
     return operation()
 
 

@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SourceError
-from pipeline.sources.aws_calls import ApiSpend, wait
+from pipeline.sources.aws_calls import ApiSpend, Sleep, wait
 from pipeline.sources.base import ParsedDelivery
 from pipeline.sources.cloudwatch_answers import Pull, read_points
 from pipeline.sources.cloudwatch_points import Points
 from pipeline.sources.cloudwatch_rows import deliveries, parts
 from pipeline.sources.cloudwatch_series import Named, Series, find_series, name_series
-from pipeline.sources.cloudwatch_wire import Sleep, Wire
+from pipeline.sources.cloudwatch_wire import Wire
 from pipeline.windows import DAY, Window, split_days
 
 if TYPE_CHECKING:

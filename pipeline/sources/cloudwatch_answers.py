@@ -13,9 +13,11 @@ from pipeline.sources.cloudwatch_series import NAMESPACE, RULES, Series
 from pipeline.sources.cloudwatch_wire import PERMISSION, READ, Wire
 from pipeline.windows import Window
 
+MOST_ATTEMPTS = 16
 MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
-COMPLETE, FORBIDDEN = "Complete", "Forbidden"
+COMPLETE, PARTIAL, FORBIDDEN = "Complete", "PartialData", "Forbidden"
+UNHEARD = "no result for it"
 
 Piece: TypeAlias = tuple[bytes, bytes]  # times and values as CloudWatch wrote them, with commas between
 
@@ -76,38 +78,49 @@ class _Call:
         self._pending = {f"m{number}": number for number in range(len(asked))}
 
     def fill(self, pieces: Sequence[list[Piece]]) -> None:
-        """Add every answer to those of its series; what stays partial is asked again, after a while."""
-        for attempt in range(ATTEMPTS):
+        """Add every answer to those of its series; what stays partial is asked again, after a while, alone.
+
+        Four times in vain are enough; an answer that completes some of them begins anew, for to ask for the rest alone
+        is cheaper than a whole pull.
+        """
+        in_vain = 0
+        for _ in range(MOST_ATTEMPTS):
             reasons = self._ask(pieces)
+            in_vain = 1 if len(reasons) < len(self._pending) else in_vain + 1
             self._pending = {query_id: self._pending[query_id] for query_id in reasons}
             if not reasons:
                 return
-            if attempt < ATTEMPTS - 1:
-                self._wire.wait(FIRST_WAIT_SECONDS * 2**attempt)
+            if in_vain == ATTEMPTS:
+                break
+            self._wire.wait(FIRST_WAIT_SECONDS * 2 ** (in_vain - 1))
         query_id, reason = next(iter(reasons.items()))
         series = self._asked[self._pending[query_id]]
         raise SourceError(
             f"{self._pull.name}: {len(reasons)} of {len(self._asked)} series stay incomplete after {ATTEMPTS} "
-            f"attempts, first {series.metric_name} {dict(series.dimensions)}: {reason}; run again later"
+            f"attempts in vain, first {series.metric_name} {dict(series.dimensions)}: {reason}; run again later"
         )
 
     def _ask(self, pieces: Sequence[list[Piece]]) -> dict[str, str]:
-        """Ask for all that is pending; why a query has no whole answer yet, by its Id."""
-        reasons = dict.fromkeys(self._pending, "no result for it")
+        """Ask for all that is pending; why a query has no whole answer yet, by its Id.
+
+        What was whole before a page that failed, or before a message about the call, stays so.
+        """
+        reasons = dict.fromkeys(self._pending, UNHEARD)
         body, is_counted = self._body(), False
         try:
             for page in self._wire.pages(READ, body, self._pull.name):
                 self._spend.requests += 1
                 is_counted = is_counted or self._count()
+                before = _open(reasons)
                 for result in page["MetricDataResults"]:
                     self._take(result, pieces, reasons)
                 if messages := page.get("Messages"):
-                    return dict.fromkeys(self._pending, f"CloudWatch says {_words(messages)}")
+                    return dict.fromkeys(before, f"CloudWatch says {_words(messages)}")
         except Unanswered as error:
             if not is_counted:  # the wire has tried often enough
                 raise
-            return dict.fromkeys(self._pending, str(error))
-        return {query_id: reason for query_id, reason in reasons.items() if reason}
+            return dict.fromkeys(_open(reasons), str(error))
+        return _open(reasons)
 
     def _count(self) -> bool:
         self._spend.billed_units += len(self._pending)
@@ -115,7 +128,10 @@ class _Call:
         return True
 
     def _take(self, result: Mapping[str, Any], pieces: Sequence[list[Piece]], reasons: dict[str, str]) -> None:
-        """One page's answer to one query; an Id may come on several pages, its last status decides."""
+        """One page's answer to one query; an Id may come on several pages, each but the last of them PartialData.
+
+        A message, or a failure, on one of them says that points are missing, whatever the later ones say.
+        """
         query_id, status = result["Id"], result.get("StatusCode", COMPLETE)
         if status == FORBIDDEN:
             raise SourceError(
@@ -126,7 +142,8 @@ class _Call:
         if result[TIMES] or result[VALUES]:
             pieces[self._pending[query_id]].append((result[TIMES], result[VALUES]))
         messages = result.get("Messages")
-        reasons[query_id] = (_words(messages) if messages else "") or ("" if status == COMPLETE else status)
+        if reasons[query_id] in ("", UNHEARD, PARTIAL):
+            reasons[query_id] = (_words(messages) if messages else "") or ("" if status == COMPLETE else status)
 
     def _body(self) -> dict[str, Any]:
         window = self._pull.window
@@ -150,6 +167,11 @@ class _Call:
             "Id": query_id,
             "MetricStat": {"Metric": metric, "Period": self._pull.period_seconds, "Stat": statistic},
         }
+
+
+def _open(reasons: Mapping[str, str]) -> dict[str, str]:
+    """The queries that have no whole answer, each with the reason."""
+    return {query_id: reason for query_id, reason in reasons.items() if reason}
 
 
 def _words(messages: Sequence[Mapping[str, str]]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pipeline.errors import SourceError
-from pipeline.sources.aws_calls import Unanswered, call, retried
+from pipeline.sources.aws_calls import ATTEMPTS, Sleep, Unanswered, call, retried
 from pipeline.sources.cloudwatch_page import read_page
 
 if TYPE_CHECKING:
@@ -24,12 +24,11 @@ LIST, READ = "ListMetrics", "GetMetricData"
 HOLDING = {LIST: "Metrics", READ: "MetricDataResults"}
 PERMISSION = {LIST: "cloudwatch:ListMetrics", READ: "cloudwatch:GetMetricData"}
 DECODE: Mapping[str, Callable[[bytes], Any]] = {LIST: orjson.loads, READ: read_page}
+PATIENCE = {LIST: 2 * ATTEMPTS, READ: ATTEMPTS}  # a listing that is given up loses the pull; data is asked for again
 PAGE = "Page"
 PROTOCOL = "json"
 HTTP_ERROR = 300
 MAX_PAGES = 10_000
-
-Sleep = Callable[[float], None]
 
 
 class Wire:
@@ -51,7 +50,8 @@ class Wire:
         """
         token, seen = "", set[str]()
         for _ in range(MAX_PAGES):
-            page = retried(partial(self._new_page, operation, {**body, **_next(token)}, place, seen), self._sleep)
+            ask = partial(self._new_page, operation, {**body, **_next(token)}, place, seen)
+            page = retried(ask, self._sleep, PATIENCE[operation])
             yield page
             token = page.get("NextToken") or ""
             if not token:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,7 +18,7 @@ import pyarrow as pa
 from botocore.exceptions import ClientError
 
 from pipeline.errors import SourceError
-from pipeline.sources.aws_calls import ApiSpend, call
+from pipeline.sources.aws_calls import ApiSpend, Sleep, Unanswered, call, retried, wait
 from pipeline.sources.base import DeliveryInfo, ParsedDelivery
 from pipeline.sources.cost_explorer_files import SOURCE, read_page
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PERMISSION, RESOURCE_PERMISSION = "ce:GetCostAndUsage", "ce:GetCostAndUsageWithResources"
 USD_PER_REQUEST = Decimal("0.01")
 MAX_PAGES = 2_000
+PAGE_ATTEMPTS = 8  # one given up loses all pages before it, which are paid for
 MAX_GROUP_KEYS = 2
 NET = "NetAmortizedCost"
 PULLED_METRICS = ("UnblendedCost", "BlendedCost", "AmortizedCost", NET, "UsageQuantity")
@@ -119,6 +120,7 @@ def fetch(
     accounts: Sequence[str] | None,
     now: datetime,
     spend: ApiSpend | None = None,
+    sleep: Sleep = wait,
 ) -> Iterator[ParsedDelivery]:
     """The bill of the UTC days `[start, end)`: one delivery per account, delivered at `now`, whole or not at all.
 
@@ -128,61 +130,84 @@ def fetch(
     """
     spend = new_spend() if spend is None else spend
     if accounts is None:
-        accounts = list_accounts(client, start=start, end=end, spend=spend)
+        accounts = list_accounts(client, start=start, end=end, spend=spend, sleep=sleep)
     metrics: tuple[str, ...] = PULLED_METRICS
     for account_id in sorted(set(accounts)):
         question = Question(start, end, metrics, ("RECORD_TYPE", "USAGE_TYPE"), account_id)
-        asked, pages = pages_with_net_where_known(client, question, spend)
+        asked, pages = pages_with_net_where_known(client, question, spend, sleep)
         metrics = asked.metrics
         yield ParsedDelivery(pulled_info(asked, pages, now), _batches(asked, pages))
 
 
-def list_accounts(client: CostExplorerClient, *, start: date, end: date, spend: ApiSpend | None = None) -> list[str]:
+def list_accounts(
+    client: CostExplorerClient, *, start: date, end: date, spend: ApiSpend | None = None, sleep: Sleep = wait
+) -> list[str]:
     """Linked accounts with any cost or credit in `[start, end)`, sorted."""
     question = Question(start, end, ("UnblendedCost",), ("LINKED_ACCOUNT",), granularity="MONTHLY")
-    pages = read_pages(client, question, new_spend() if spend is None else spend)
+    pages = read_pages(client, question, new_spend() if spend is None else spend, sleep)
     return sorted(
         {group["Keys"][0] for page in pages for result in page["ResultsByTime"] for group in result["Groups"]}
     )
 
 
 def pages_with_net_where_known(
-    client: CostExplorerClient, question: Question, spend: ApiSpend
+    client: CostExplorerClient, question: Question, spend: ApiSpend, sleep: Sleep
 ) -> tuple[Question, list[dict[str, Any]]]:
     """Pages of the question, asked again without NetAmortizedCost where the payer has no such metric."""
     if NET not in question.metrics:
-        return question, read_pages(client, question, spend)
+        return question, read_pages(client, question, spend, sleep)
     try:
-        return question, read_pages(client, question, spend, passing=frozenset({"ValidationException"}))
+        return question, read_pages(client, question, spend, sleep, frozenset({"ValidationException"}))
     except ClientError:
         # Only payers with private discounts have net metrics; AWS words the refusal as a plain validation error.
         without = replace(question, metrics=tuple(metric for metric in question.metrics if metric != NET))
-        return without, read_pages(client, without, spend)
+        return without, read_pages(client, without, spend, sleep)
 
 
 def read_pages(
-    client: CostExplorerClient, question: Question, spend: ApiSpend, passing: frozenset[str] = frozenset()
+    client: CostExplorerClient,
+    question: Question,
+    spend: ApiSpend,
+    sleep: Sleep,
+    passing: frozenset[str] = frozenset(),
 ) -> list[dict[str, Any]]:
-    """All response pages as AWS sent them, each with the "Request" that it answers."""
+    """All response pages as AWS sent them, each with the "Request" that it answers.
+
+    A page that is throttled, cut off, not there now or names a page token that came before is asked again, some times:
+    the pages before it are paid for.
+    """
     pages: list[dict[str, Any]] = []
     seen: set[str] = set()
     body = question.body
     while len(pages) < MAX_PAGES:
-        spend.requests += 1
-        spend.billed_units += 1
-        asks = client.get_cost_and_usage_with_resources if question.with_resources else client.get_cost_and_usage
-        permission = RESOURCE_PERMISSION if question.with_resources else PERMISSION
-        answer: Mapping[str, Any] = call(
-            partial(asks, **body), permission=permission, place=question.name, passing=passing, holding="ResultsByTime"
-        )
+        answer = retried(partial(_new_page, client, question, body, spend, passing, seen), sleep, PAGE_ATTEMPTS)
         pages.append({"Request": body, **{key: answer[key] for key in answer if key != "ResponseMetadata"}})
         if not (token := answer.get("NextPageToken", "")):
             return pages
-        if token in seen:
-            raise SourceError(f"{question.name}: Cost Explorer sent the same page token twice; run again later")
         seen.add(token)
         body = {**question.body, "NextPageToken": token}
     raise SourceError(f"{question.name}: more than {MAX_PAGES:,} pages; ask for a shorter period")
+
+
+def _new_page(
+    client: CostExplorerClient,
+    question: Question,
+    body: Mapping[str, Any],
+    spend: ApiSpend,
+    passing: frozenset[str],
+    seen: Set[str],
+) -> Mapping[str, Any]:
+    """One page; raises Unanswered where it leads back to a page that was asked for."""
+    spend.requests += 1
+    spend.billed_units += 1
+    asks = client.get_cost_and_usage_with_resources if question.with_resources else client.get_cost_and_usage
+    permission = RESOURCE_PERMISSION if question.with_resources else PERMISSION
+    answer: Mapping[str, Any] = call(
+        partial(asks, **body), permission=permission, place=question.name, passing=passing, holding="ResultsByTime"
+    )
+    if answer.get("NextPageToken") in seen:
+        raise Unanswered(f"{question.name}: Cost Explorer sent the same page token twice; run again later")
+    return answer
 
 
 def pulled_info(question: Question, pages: Sequence[Mapping[str, Any]], now: datetime) -> DeliveryInfo:

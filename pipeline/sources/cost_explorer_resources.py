@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipeline.errors import RefusedDelivery
-from pipeline.sources.aws_calls import ApiSpend
+from pipeline.sources.aws_calls import ApiSpend, Sleep, wait
 from pipeline.sources.base import ParsedDelivery
 from pipeline.sources.cost_explorer import RESOURCE_KEY, Question, pulled_info, read_pages
 from pipeline.sources.decimals import MONEY, exact_decimal
@@ -43,7 +43,7 @@ def pull_name(start: date, end: date, account_id: str) -> str:
 
 
 def fetch(
-    client: CostExplorerClient, *, accounts: Sequence[str], now: datetime, spend: ApiSpend
+    client: CostExplorerClient, *, accounts: Sequence[str], now: datetime, spend: ApiSpend, sleep: Sleep = wait
 ) -> Iterator[ParsedDelivery]:
     """Cost of every EC2 instance per account, usage type and day: one delivery per account, whole or not at all.
 
@@ -52,7 +52,7 @@ def fetch(
     start, end = resource_window(now)
     for account_id in sorted(set(accounts)):
         question = Question(start, end, tuple(METRICS), (RESOURCE_KEY, "USAGE_TYPE"), account_id)
-        pages = read_pages(client, question, spend)
+        pages = read_pages(client, question, spend, sleep)
         yield ParsedDelivery(pulled_info(question, pages, now), _batches(question, pages))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ SAMPLES += ["repeated_token", "late", "clock_skew"]
 BILLS = ["throttle", "http_429", "http_5xx", "truncated_body", "split_tokens", "repeated_token", "data_unavailable"]
 FAST_BILLS = {"restated", "truncated_body"}
 BILLS += ["bill_expired", "restated", "clock_skew"]
+ABSENT = {"data_unavailable", "bill_expired"}  # each alone: with the others three requests for a page in four fail
 DENIED = ["forbidden", "wrong_credentials", "expired_token", "skewed_signature"]
 BENT = ["first_runtime_memory", "synthetic_zeros"]
 Rows = list[tuple[Any, ...]]
@@ -51,11 +52,13 @@ def rows(home: Path, sql: str, *values: object) -> Rows:
         return conn.execute(sql, values).fetchall()
 
 
-def samples(world: World, home: Path, monkeypatch: pytest.MonkeyPatch, *faults: str) -> Rows:
+def samples(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch, *faults: str, moments: Sequence[datetime] = (FIRST, LAST)
+) -> Rows:
     """Passes early and two hours later: the samples old enough to be whole, without what tells when they came."""
     with serving(world, faults=faults) as server:
         ask_here(monkeypatch, server, world.fleet.accounts["research"].account_id)  # ten cores
-        for moment in (FIRST, LAST):
+        for moment in moments:
             pass_until_whole(server, lambda now: pulls.pull_cloudwatch(settings_of(home), now), moment)
     known = "select distinct series_key, sample_at, value from raw_cloudwatch_samples where sample_at < ? order by all"
     return rows(home, known, WHOLE_UNTIL)
@@ -98,6 +101,14 @@ def test_a_fault_of_cloudwatch_leaves_no_trace_in_the_samples(
     assert samples(world, tmp_path, monkeypatch, fault) == clean_samples
 
 
+@pytest.mark.slow
+def test_all_faults_of_cloudwatch_at_once_leave_no_trace_after_the_next_timed_pull(
+    world: World, tmp_path: Path, clean_samples: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = (FIRST, LAST, LAST + timedelta(hours=2))  # to a clock that is behind, late points are later still
+    assert samples(world, tmp_path, monkeypatch, *SAMPLES, moments=moments) == clean_samples
+
+
 @pytest.fixture(scope="module")
 def clean_bills(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rows]:
     with pytest.MonkeyPatch.context() as patch:
@@ -113,6 +124,13 @@ def test_a_fault_of_cost_explorer_leaves_no_trace_in_the_bill(
 ) -> None:
     assert len(clean_bills) > 50
     assert bills(world, tmp_path, monkeypatch, fault) == clean_bills
+
+
+@pytest.mark.slow
+def test_faults_of_cost_explorer_at_once_leave_no_trace(
+    world: World, tmp_path: Path, clean_bills: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bills(world, tmp_path, monkeypatch, *(fault for fault in BILLS if fault not in ABSENT)) == clean_bills
 
 
 def test_every_class_of_fault_is_tried_somewhere() -> None:

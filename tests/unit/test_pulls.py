@@ -109,6 +109,7 @@ def test_an_answer_that_is_not_aws_s_is_a_failing_source_and_no_traceback(
         for name, value in {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "ENDPOINT_URL": url}.items():
             monkeypatch.setenv(f"AWS_{name}", value)
         monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+        monkeypatch.setattr("time.sleep", lambda _: None)  # it is asked again, some times
         (lost,) = steps.ingest_costs(values, NOW).unreachable
     assert lost.words.startswith("Cost Explorer: cost-explorer://all/2026-10-14/2026-11-18: ")
     assert "check" in lost.words

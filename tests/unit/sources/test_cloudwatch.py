@@ -123,6 +123,25 @@ def test_only_the_partial_series_is_asked_again() -> None:
     assert len(rows(delivery)) == 120
 
 
+@pytest.mark.parametrize(
+    "said", [{"Messages": [{"Code": "PartialData", "Value": "late"}]}, {"StatusCode": "InternalError"}]
+)
+def test_a_page_without_all_its_points_is_asked_again_though_the_next_one_is_complete(said: dict[str, Any]) -> None:
+    client = FakeCloudWatch(points_per_page=25)
+    honest = client.data
+
+    def data(body: dict[str, Any]) -> dict[str, Any]:
+        answer = honest(body)
+        if len(client.asked) == 1:
+            answer["MetricDataResults"][1] |= {"Timestamps": [], "Values": [], **said}
+        return answer
+
+    client.data = data  # type: ignore[method-assign]
+
+    assert rows(*pull(client)) == rows(*pull(FakeCloudWatch()))
+    assert [len(request["MetricDataQueries"]) for request in client.asked] == [2, 2, 2, 1, 1, 1]
+
+
 def test_a_series_that_stays_partial_is_an_error_and_never_a_gap() -> None:
     with pytest.raises(SourceError, match=r"1 of 2 series stay incomplete.*core1.*PartialData; run again later"):
         pull(FakeCloudWatch(statuses={"m1": ["PartialData"] * 4}))

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from pipeline.errors import RefusedDelivery, SourceError
 from pipeline.sources import cost_explorer
 from pipeline.sources.base import ParsedDelivery
-from pipeline.sources.cost_explorer import Question, fetch, list_accounts
+from pipeline.sources.cost_explorer import PAGE_ATTEMPTS, Question, fetch, list_accounts
 
 NOW = datetime(2026, 11, 15, 6, tzinfo=UTC)
 START, END = date(2026, 11, 1), date(2026, 11, 2)
@@ -73,7 +73,7 @@ def refusal(code: str) -> ClientError:
 
 
 def pull(client: Any, **arguments: Any) -> list[ParsedDelivery]:
-    arguments = {"start": START, "end": END, "accounts": ACCOUNTS[:1], "now": NOW} | arguments
+    arguments = {"start": START, "end": END, "accounts": ACCOUNTS[:1], "now": NOW, "sleep": lambda _: None} | arguments
     return list(fetch(client, **arguments))
 
 
@@ -144,9 +144,26 @@ def test_the_same_answer_at_the_same_time_is_the_same_delivery() -> None:
     assert later.delivery_id != first.delivery_id
 
 
-def test_a_repeated_token_stops_the_loop() -> None:
+def test_a_repeated_token_is_asked_about_again_and_then_stops_the_loop() -> None:
+    client = FakeCostExplorer(token="again")
     with pytest.raises(SourceError, match="same page token twice"):
-        pull(FakeCostExplorer(token="again"))
+        pull(client)
+    assert [body.get("NextPageToken") for body in client.asked] == [None] + ["again"] * PAGE_ATTEMPTS
+
+
+@pytest.mark.parametrize("code", ["DataUnavailableException", "BillExpirationException", "LimitExceededException"])
+def test_a_page_that_fails_for_a_while_is_asked_again_and_those_before_it_are_not(code: str) -> None:
+    client, waits, spend = FakeCostExplorer(), list[float](), cost_explorer.new_spend()
+    honest, fails = client.get_cost_and_usage, [False, True, True, True]
+
+    def get_cost_and_usage(**body: Any) -> dict[str, Any]:
+        if fails and fails.pop(0):
+            raise refusal(code)
+        return honest(**body)
+
+    client.get_cost_and_usage = get_cost_and_usage  # type: ignore[method-assign]
+    (delivery,) = pull(client, sleep=waits.append, spend=spend)
+    assert (len(rows(delivery)), len(client.asked), waits, spend.requests) == (3, 2, [1, 2, 4], 5)
 
 
 def test_another_currency_refuses_its_own_delivery_alone() -> None:
