@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import SourceError
 from pipeline.sources import cloudwatch
+from pipeline.sources.aws_calls import ATTEMPTS
 from pipeline.sources.base import ParsedDelivery
 from pipeline.sources.cloudwatch import fetch, list_series, period_for, whole_periods
 from pipeline.sources.cloudwatch_series import DIMENSIONS_OF, RULES, Series, name_series, series_keys
@@ -140,6 +142,37 @@ def test_a_page_without_all_its_points_is_asked_again_though_the_next_one_is_com
 
     assert rows(*pull(client)) == rows(*pull(FakeCloudWatch()))
     assert [len(request["MetricDataQueries"]) for request in client.asked] == [2, 2, 2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("failure", [[b"{"] * 4, []], ids=["no page", "message"])
+def test_series_that_were_whole_before_an_answer_failed_are_not_asked_again(failure: list[bytes]) -> None:
+    client = FakeCloudWatch()
+    honest = client.data
+
+    def data(body: dict[str, Any]) -> dict[str, Any]:
+        answer = honest(body)
+        if len(client.asked) == 1:
+            client.faults += failure
+            return answer | {"MetricDataResults": answer["MetricDataResults"][:1], "NextToken": "2"}
+        return answer | ({"Messages": [{"Value": "not all"}]} if "NextToken" in body else {})
+
+    client.data = data  # type: ignore[method-assign]
+
+    assert rows(*pull(client)) == rows(*pull(FakeCloudWatch()))
+    assert len(client.asked[-1]["MetricDataQueries"]) == 1
+
+
+@given(st.lists(st.integers(1, 5), max_size=12))
+def test_series_that_come_one_by_one_are_waited_for_and_those_that_never_do_are_not(comes: list[int]) -> None:
+    """Each number says how many times a series is PartialData before it is whole."""
+    client = FakeCloudWatch(statuses={f"m{place}": ["PartialData"] * times for place, times in enumerate(comes)})
+    gaps = [later - earlier for earlier, later in pairwise(sorted({0, *comes}))]
+    catalogue = [core(number) for number in range(len(comes))]
+    if max(gaps, default=0) >= ATTEMPTS:
+        with pytest.raises(SourceError, match="stay incomplete"):
+            pull(client, catalogue=catalogue)
+    else:
+        assert sum(map(len, map(rows, pull(client, catalogue=catalogue)))) == 60 * len(comes)
 
 
 def test_a_series_that_stays_partial_is_an_error_and_never_a_gap() -> None:
