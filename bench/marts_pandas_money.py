@@ -1,127 +1,157 @@
-"""Exact costs and daily marts by pandas: lines of the bill split by largest remainder in units of 1e-10 USD."""
+"""Exact costs by pandas: the bill, and estimates after it, split by largest remainder in units of 1e-10 USD."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-HOUR_MS, GPUS, UNITS_PER_USD = 3_600_000, 8, 10**10
+from bench.marts_pandas_hours import Hours
+from bench.marts_pandas_instances import CHIPS, GPUS, estimates, instance_hours
+from bench.marts_pandas_parts import HOUR_MS
+from bench.marts_pandas_places import Inventory
+
+UNITS_PER_USD = 10**10
 BASES = ["billed", "effective", "list"]
-PART = ["cost_line_id", "hour", "cost_class", "workload_id"]
-OTHER_CLASSES = {"Tax": "adjustment", "Usage": "shared"}
+PLACE = ["account_id", "region", "instance_type"]
+TEXTS = ["line_item_id", "record_type", "usage_type", "resource_id", *PLACE]
+MONEY = ["unblended_cost", "sp_effective_cost", "sp_total_commitment", "sp_used_commitment", "public_on_demand_cost"]
+BOX = r"(?:^|[-:])(?:BoxUsage|SpotUsage|DedicatedUsage)(?:[-:]|$)"
+SHARED = "EBS:|VolumeUsage|DataTransfer|NatGateway|LoadBalancer"
+USES = ["Usage", "SavingsPlanCoveredUsage", "DiscountedUsage"]
+CLASSES = {"Tax": "adjustment", "Credit": "adjustment", "Refund": "adjustment", "SavingsPlanNegation": "adjustment"}
+CLASSES |= {"SavingsPlanRecurringFee": "idle.reserved_unused", "RIFee": "idle.reserved_unused"}
 
 
-def run(
-    usage: pd.DataFrame, held: pd.DataFrame, raw_lines: pd.DataFrame, hosts: pd.DataFrame
-) -> dict[str, pd.DataFrame]:
-    """The allocated fact and the daily marts; `hosts` by host name, `usage` and `held` per device and hour."""
-    lines = _lines(raw_lines)
-    is_box = lines["usage_type"].str.contains("BoxUsage")
-    boxes = lines[is_box].rename(columns={"resource_id": "instance_id"})
-    clusters = hosts.set_index("instance_id")["cluster"]
-    parts = _exact(_weights(boxes, usage, held), boxes)
-    others = lines[~is_box].assign(workload_id="")
-    others["cost_class"] = others["record_type"].map(OTHER_CLASSES)
-    named = parts.merge(lines[["cost_line_id", "account_id", "record_type", "resource_id"]], on="cost_line_id")
-    named["cluster"] = named["resource_id"].map(clusters)
-    allocated = pd.concat([named, others[[*named.columns.drop("cluster")]].assign(cluster="-")], ignore_index=True)
+@dataclass
+class Money:
+    """`lines` of the bill, `allocated` rows of them and of estimates, `weights` of instance-hours, and `capacity`."""
+
+    lines: pd.DataFrame
+    allocated: pd.DataFrame
+    weights: pd.DataFrame
+    capacity: pd.DataFrame
+    oversubscribed: pd.DataFrame
+
+
+def run(hours: Hours, path: Path, inventory: Inventory) -> Money:
+    """Allocate the bill in `path`."""
+    lines = _lines(path)
+    boxes = lines[lines["cost_class"] == "accelerator"]
+    capacity = instance_hours(boxes, hours, inventory)
+    totals, weights = _weights(capacity, hours)
+    estimated = estimates(capacity, boxes)
+    every = pd.concat([lines.assign(cost_status="billed", cost_source="cur"), estimated], ignore_index=True)
+    spread = every[every["cost_class"] == "accelerator"].merge(
+        weights[["hour", "instance_id", "part_class", "workload_id", "weight", "cluster", "of_region"]],
+        on=["hour", "instance_id"],
+    )
+    spread["cost_class"], spread["region"] = spread["part_class"], spread["of_region"]
+    rest = every[~every["cost_line_id"].isin(spread["cost_line_id"])].copy()
+    rest["cost_class"] = rest["cost_class"].replace("accelerator", "unattributed")
+    rest["cluster"] = inventory.of(rest["instance_id"], "cluster", "-")
+    allocated = pd.concat(
+        [
+            _exact(spread).assign(allocation_policy="accelerator_only"),
+            rest.assign(workload_id="", allocation_policy=""),
+        ],
+        ignore_index=True,
+    )
     allocated["day"] = allocated["hour"] // 24
-    return {
-        "allocated": allocated[[*PART, *BASES]],
-        "workload": _workload_days(allocated, held),
-        "idle": _idle_days(allocated),
-        "utilization": _utilization(boxes, usage, clusters),
-        "reconciliation": _reconciliation(allocated, lines),
+    allocated["chip"] = allocated["instance_type"].map(CHIPS).fillna("other")
+    names = ["hour", "day", "cost_line_id", "cost_class", "workload_id", "chip", *PLACE, "cluster", "instance_id"]
+    names += ["record_type", "cost_source", "allocation_policy", "cost_status"]
+    fact = allocated[[*names, *BASES]].rename(columns={name: f"{name}_cost_usd" for name in BASES})
+    over = totals.loc[totals["is_over"], ["hour", "instance_id"]]
+    return Money(lines, fact, weights, capacity, over)
+
+
+def _lines(path: Path) -> pd.DataFrame:
+    """The bill: cost_line_id, hour, place, class, usage_ms, and money in whole units."""
+    raw = pq.read_table(path, columns=[*TEXTS, *MONEY, "usage_start_at", "usage_amount"])
+    lines = raw.select([*TEXTS, "usage_start_at"]).to_pandas()
+    money = {name: _units(raw.column(name)) for name in MONEY}
+    amount = pc.cast(raw.column("usage_amount"), pa.float64()).to_numpy()
+    start = lines["usage_start_at"].dt
+    lines["cost_line_id"] = "bench/2026-10/" + start.strftime("%Y%m%dT%H%M%SZ") + "/" + lines["line_item_id"]
+    lines["hour"] = lines["usage_start_at"].astype("datetime64[ms, UTC]").astype("int64") // HOUR_MS
+    kind = lines["record_type"]
+    unused = money["sp_total_commitment"] - money["sp_used_commitment"]
+    effective = {
+        "SavingsPlanCoveredUsage": money["sp_effective_cost"],
+        "SavingsPlanNegation": np.zeros_like(unused),
+        "SavingsPlanRecurringFee": unused,
     }
+    lines["billed"], lines["list"] = money["unblended_cost"], money["public_on_demand_cost"]
+    lines["effective"] = np.select([kind == name for name in effective], list(effective.values()), lines["billed"])
+    is_box = lines["usage_type"].str.contains(BOX) & lines["instance_type"].isin(CHIPS)
+    is_spread = is_box & kind.isin(USES) & lines["resource_id"].str.startswith("i-")
+    is_shared = lines["usage_type"].str.contains(SHARED)
+    by_meter = np.select([is_spread, is_shared], ["accelerator", "shared"], "unattributed")
+    lines["cost_class"] = kind.map(CLASSES).where(kind.isin(CLASSES), by_meter)
+    is_spread = lines["cost_class"] == "accelerator"
+    lines["instance_id"] = lines["resource_id"].where(is_spread, "")
+    lines["usage_ms"] = np.where(is_spread, np.rint(amount * HOUR_MS), 0).astype("int64")
+    bill: pd.DataFrame = lines.drop(columns=["line_item_id", "usage_start_at", "resource_id", "usage_type"])
+    return bill
 
 
-def _lines(raw: pd.DataFrame) -> pd.DataFrame:
-    lines = raw[["account_id", "usage_type", "record_type", "resource_id"]].copy()
-    start = raw["usage_start_at"].dt.strftime("%Y%m%dT%H%M%SZ")
-    lines["cost_line_id"] = "bench/2026-10/" + start + "/" + raw["line_item_id"]
-    lines["hour"] = raw["usage_start_at"].astype("datetime64[ms, UTC]").astype("int64") // HOUR_MS
-    lines["seconds"] = raw["usage_amount"].astype(float) * 3600
-    lines["billed"] = _units(raw["unblended_cost"])
-    lines["effective"] = _units(raw["sp_effective_cost"].fillna(raw["unblended_cost"]))
-    lines["list"] = _units(raw["public_on_demand_cost"])
-    return lines
+def _units(usd: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Whole units of 1e-10 USD, 0 where no cost is told: doubles hold them exactly up to 900,000 USD."""
+    values = pc.fill_null(pc.cast(usd, pa.float64()), 0).to_numpy()
+    units: npt.NDArray[np.int64] = np.rint(values * UNITS_PER_USD).astype(np.int64)
+    return units
 
 
-def _units(usd: pd.Series) -> pd.Series:
-    return (usd * UNITS_PER_USD).astype("int64")
-
-
-def _weights(boxes: pd.DataFrame, usage: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
-    """Nanoseconds of each line's devices by class and workload: they sum to the line's capacity."""
+def _weights(capacity: pd.DataFrame, hours: Hours) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Nanoseconds of the devices of each instance-hour by class and workload: they make its capacity."""
     key = ["hour", "instance_id"]
-    capacity = boxes[["cost_line_id", *key]].assign(capacity=(boxes["seconds"] * GPUS * 1e9).astype("int64"))
-    seen = usage.assign(seen=usage["ms"] * 1_000_000).groupby(key, as_index=False)["seen"].sum()
-    work = held.groupby([*key, "workload_id"], as_index=False)["held_ns"].sum()
-    known = work.groupby(key, as_index=False)["held_ns"].sum()
-    hours = capacity.merge(seen, on=key, how="left").merge(known, on=key, how="left").fillna({"seen": 0, "held_ns": 0})
-    hours["idle.unallocated"] = (hours["seen"] - hours["held_ns"]).clip(lower=0)
-    hours["unattributed"] = (hours["capacity"] - hours["held_ns"] - hours["idle.unallocated"]).clip(lower=0)
-    rest = hours.melt(["cost_line_id", "hour"], ["idle.unallocated", "unattributed"], "cost_class", "weight")
-    owned = work.merge(capacity, on=key).rename(columns={"held_ns": "weight"}).assign(cost_class="workload")
-    parts = pd.concat([owned[[*PART, "weight"]], rest.assign(workload_id="")], ignore_index=True)
-    return parts[parts["weight"] > 0].astype({"weight": "int64"})
+    usage = hours.usage.join(hours.series[["instance_id", "device", "slices", "device_slices"]], on="series")
+    usage["unknown"] = usage["unknown_ms"] * 1_000_000 * usage["slices"] // usage["device_slices"]
+    devices = usage.groupby([*key, "device"]).agg(seen=("device_ms", "max"), unknown=("unknown", "sum"))
+    seen = devices.groupby(key).sum()
+    holdings = hours.holdings.join(hours.series[["instance_id", "slices", "device_slices"]], on="series")
+    holdings["weight"] = holdings["held_ns"] * holdings["slices"] // holdings["device_slices"]
+    work = holdings.groupby([*key, "workload_id"], as_index=False)["weight"].sum()
+    known = work.groupby(key)["weight"].sum().rename("known")
+    totals = capacity.join(seen, on=key).join(known, on=key).fillna({"seen": 0, "unknown": 0, "known": 0})
+    totals = totals.astype({"seen": "int64", "unknown": "int64", "known": "int64"})
+    totals["idle.unallocated"] = (totals["seen"] * 1_000_000 - totals["known"] - totals["unknown"]).clip(lower=0)
+    rest = totals["capacity_ns"] - totals["known"] - totals["idle.unallocated"]
+    totals["unattributed"] = np.maximum(rest, totals["unknown"])
+    used = totals[["known", "idle.unallocated", "unknown"]].sum(axis=1)
+    totals.loc[(used == 0) & (totals["capacity_ns"] == 0), "unattributed"] = 1
+    totals["is_over"] = used > totals["capacity_ns"] + GPUS * 1_000_000_000
+    place = [*key, *PLACE, "cluster"]
+    free = totals.melt(place, ["idle.unallocated", "unattributed"], "part_class", "weight").assign(workload_id="")
+    owned = totals[place].merge(work, on=key).assign(part_class="workload")
+    weights = pd.concat([owned, free], ignore_index=True)
+    return totals, weights[weights["weight"] > 0].rename(columns={"region": "of_region"})
 
 
-def _exact(parts: pd.DataFrame, boxes: pd.DataFrame) -> pd.DataFrame:
+def _exact(parts: pd.DataFrame) -> pd.DataFrame:
     """`parts` with the money of each basis: the units of a line over its weights, none lost."""
-    whole = parts.groupby("cost_line_id")["weight"].transform("sum").to_numpy().astype(object)
-    weights = parts["weight"].to_numpy().astype(object)
-    money = boxes.set_index("cost_line_id")[BASES].loc[parts["cost_line_id"]]
-    done = parts.drop(columns="weight")
+    line = parts.groupby("cost_line_id", sort=False)
+    is_alone = (line["weight"].transform("size") == 1).to_numpy()
+    split = parts[~is_alone].reset_index(drop=True)
+    line = split.groupby("cost_line_id", sort=False)
+    # a unit times a weight is more than 64 bits hold
+    whole, weight = line["weight"].transform("sum").to_numpy(object), split["weight"].to_numpy(object)
     for basis in BASES:
-        product = money[basis].to_numpy().astype(object) * weights
-        split = done[PART].assign(floor=(product // whole).astype("int64"), remainder=product % whole)
-        missing = money[basis].to_numpy() - split.groupby("cost_line_id")["floor"].transform("sum").to_numpy()
-        order = split.sort_values(
+        money = split[basis].to_numpy()
+        product = np.abs(money).astype(object) * weight
+        floor = (product // whole).astype(np.int64)
+        missing = np.abs(money) - pd.Series(floor).groupby(line.ngroup()).transform("sum").to_numpy()
+        left = split[["cost_line_id", "cost_class", "workload_id"]].assign(remainder=(product % whole).astype(np.int64))
+        order = left.sort_values(
             ["cost_line_id", "remainder", "cost_class", "workload_id"], ascending=[True, False, True, True]
         )
-        rank = order.groupby("cost_line_id").cumcount().sort_index().to_numpy()
-        done[basis] = split["floor"].to_numpy() + np.where(rank < missing, 1, 0)
-    return done
-
-
-def _workload_days(allocated: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
-    key = ["day", "workload_id"]
-    costs = allocated[allocated["cost_class"] == "workload"].groupby(key, as_index=False)[["billed", "effective"]].sum()
-    paid = allocated.loc[allocated["cost_class"] == "workload", ["hour", "resource_id", "workload_id"]]
-    paid = paid.drop_duplicates().rename(columns={"resource_id": "instance_id"})
-    work = held.merge(paid, on=["hour", "instance_id", "workload_id"])
-    work["day"] = work["hour"] // 24
-    return costs.merge(work.groupby(key, as_index=False)[["held_ns", "busy_ns"]].sum(), on=key, how="left")
-
-
-def _idle_days(allocated: pd.DataFrame) -> pd.DataFrame:
-    idle = allocated[allocated["cost_class"].isin(["idle.unallocated", "unattributed"])]
-    return idle.groupby(["day", "cost_class", "account_id", "cluster"], as_index=False)[["billed", "effective"]].sum()
-
-
-def _utilization(boxes: pd.DataFrame, usage: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
-    key = ["hour", "instance_id"]
-    seen = usage.assign(seen=usage["ms"] * 1_000_000, known=usage["achieved_ms"] * 1_000_000)
-    measures = ["seen", "held_ns", "busy_ns", "achieved_ns", "known"]
-    hours = seen.groupby(key, as_index=False)[measures].sum()
-    paid = boxes[key].assign(capacity=boxes["seconds"] * GPUS * 1e9)
-    # every host was up an hour before the bill begins
-    before = pd.DataFrame({"instance_id": clusters.index, "hour": boxes["hour"].min() - 1, "capacity": GPUS * 3.6e12})
-    hours = hours.merge(pd.concat([paid, before]), on=key, how="outer").fillna(0)
-    hours["capacity"] = hours[["capacity", "seen"]].max(axis=1)
-    hours["day"], hours["cluster"] = hours["hour"] // 24, hours["instance_id"].map(clusters)
-    days = hours.groupby(["day", "cluster"], as_index=False)[["capacity", *measures]].sum()
-    observed = days["seen"].where(days["seen"] > 0)
-    days["allocated"], days["busy"] = days["held_ns"] / observed, days["busy_ns"] / observed
-    days["achieved"] = days["achieved_ns"] / days["known"].where(days["known"] > 0)
-    days["hours"], days["observed"] = days["capacity"] / 3.6e12, days["seen"] / days["capacity"]
-    return days[["day", "cluster", "allocated", "busy", "achieved", "hours", "observed"]]
-
-
-def _reconciliation(allocated: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
-    key = ["day", "account_id", "record_type"]
-    sides = {"bill": lines.assign(day=lines["hour"] // 24), "allocated": allocated}
-    sums = {name: frame.groupby(key)[["billed", "effective"]].sum() for name, frame in sides.items()}
-    stacked = [each.rename_axis("basis", axis=1).stack().rename(name) for name, each in sums.items()]
-    return pd.concat(stacked, axis=1).reset_index()
+        rank = order.groupby("cost_line_id", sort=False).cumcount().sort_index().to_numpy()
+        split[basis] = np.sign(money) * (floor + (rank < missing))
+    return pd.concat([parts[is_alone], split], ignore_index=True)

@@ -28,7 +28,15 @@ with spans as materialized (
         cast(dense_rank() over (order by precedence desc, delivery_observed_at, delivery_id) as integer)
             as delivery_number,
     from stg_dcgm_spans
-    where seen_hour_at >= $start_at and seen_hour_at < $end_at
+    where
+        seen_hour_at >= $start_at
+        and seen_hour_at < $end_at
+        -- most hosts have nothing contested in an hour
+        and (seen_hour_at, hostname) in (
+            select (c.seen_hour_at, c.hostname)
+            from stg_dcgm_spans as c
+            where c.is_contested and c.seen_hour_at >= $start_at and c.seen_hour_at < $end_at
+        )
 ),
 
 -- while MIG is on only its instances exist
@@ -45,6 +53,11 @@ mig_instants as (
         and (m.seen_hour_at, m.hostname, m.gpu_uuid, m.device_name) in (
             select (seen_hour_at, hostname, gpu_uuid, device_name) from spans
             where is_contested and gpu_instance_id = ''
+        )
+        -- said once more, so that only the deliveries concerned are read
+        and s.delivery_id in (
+            select delivery_id from spans
+            where is_contested
         )
         and s.sample_at >= $start_at
         and s.sample_at < $end_at
