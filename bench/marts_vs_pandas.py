@@ -24,6 +24,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import duckdb
+
     from pipeline.models import Models
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,7 +72,14 @@ def load(folder: Path, hosts: int) -> Used:
         for table in RAW:
             rows = f"select * replace (cast(delivery_id as varchar) as delivery_id) from {table}"
             conn.execute(f"copy ({rows}) to '{folder / table}.parquet' (compression zstd)")
+        _settle(conn)
     return used
+
+
+def _settle(conn: duckdb.DuckDBPyConnection) -> None:
+    """Let DuckDB do what it puts off to the next checkpoints after many small commits: it is landing's work."""
+    for number in range(3):
+        conn.execute(f"create table settling as select {number} as number; checkpoint; drop table settling; checkpoint")
 
 
 def land_hour(folder: Path, hosts: int) -> None:
