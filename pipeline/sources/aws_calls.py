@@ -153,7 +153,7 @@ def first_line(error: Exception) -> str:
 
 
 def retried(operation: Callable[[], Answer], sleep: Sleep, attempts: int = ATTEMPTS) -> Answer:
-    """The operation's answer; Unanswered is asked again, four times in all, each wait twice the last, up to a bound."""
+    """The operation's answer; Unanswered is asked again, `attempts` times in all, the waits doubling up to 16 s."""
     for attempt in range(attempts - 1):
         try:
             return operation()

@@ -60,7 +60,7 @@ class Pull:
 def read_points(wire: Wire, asked: Sequence[Series], pull: Pull, spend: ApiSpend) -> list[list[Piece]]:
     """Per series what CloudWatch answered, piece by piece; of a period that is named twice the last value counts.
 
-    Raises SourceError when an answer stays incomplete after four attempts.
+    Raises SourceError when an answer stays incomplete after some attempts.
     """
     pieces: list[list[Piece]] = [[] for _ in asked]
     for first in range(0, len(asked), pull.queries_per_call):
@@ -80,24 +80,24 @@ class _Call:
     def fill(self, pieces: Sequence[list[Piece]]) -> None:
         """Add every answer to those of its series; what stays partial is asked again, after a while, alone.
 
-        Four times in vain are enough; an answer that completes some of them begins anew, for to ask for the rest alone
-        is cheaper than a whole pull.
+        Four times in vain are enough; an answer that completes some of them begins anew, up to 16 times, for to ask for
+        the rest alone is cheaper than a whole pull.
         """
         in_vain = 0
-        for _ in range(MOST_ATTEMPTS):
+        for attempt in range(1, MOST_ATTEMPTS + 1):
             reasons = self._ask(pieces)
             in_vain = 1 if len(reasons) < len(self._pending) else in_vain + 1
             self._pending = {query_id: self._pending[query_id] for query_id in reasons}
             if not reasons:
                 return
-            if in_vain == ATTEMPTS:
+            if in_vain == ATTEMPTS or attempt == MOST_ATTEMPTS:
                 break
             self._wire.wait(FIRST_WAIT_SECONDS * 2 ** (in_vain - 1))
         query_id, reason = next(iter(reasons.items()))
         series = self._asked[self._pending[query_id]]
         raise SourceError(
-            f"{self._pull.name}: {len(reasons)} of {len(self._asked)} series stay incomplete after {ATTEMPTS} "
-            f"attempts in vain, first {series.metric_name} {dict(series.dimensions)}: {reason}; run again later"
+            f"{self._pull.name}: {len(reasons)} of {len(self._asked)} series stay incomplete after {attempt} "
+            f"attempts, first {series.metric_name} {dict(series.dimensions)}: {reason}; run again later"
         )
 
     def _ask(self, pieces: Sequence[list[Piece]]) -> dict[str, str]:
