@@ -26,6 +26,7 @@ with newest as (
     group by vendor
 ),
 
+-- only what reaches midnight can go on in the day before or after
 marked as (
     select
         *,
@@ -36,12 +37,8 @@ marked as (
             ),
             true
         ) as is_new,
-    from int_idle_stretches
-    -- a shorter stretch is part of a longer one only across the edge of an hour
-    where
-        epoch_ms(end_at) - epoch_ms(start_at) >= 900000
-        or start_at = usage_hour_at
-        or epoch_ms(end_at) = epoch_ms(usage_hour_at) + 3600000
+    from mart_idle_stretches_daily
+    where epoch_ms(start_at) % 86400000 = 0 or epoch_ms(end_at) % 86400000 = 0
 ),
 
 numbered as (
@@ -56,15 +53,28 @@ numbered as (
 
 runs as (
     select
-        accelerator_id,
-        instance_id,
-        workload_id,
-        run_number,
-        min(start_at) as run_start_at,
-        max(end_at) as run_end_at,
+        * exclude (is_new, run_number),
+        min(start_at) over run as run_start_at,
+        max(end_at) over run as run_end_at,
     from numbered
-    group by accelerator_id, instance_id, workload_id, run_number
-    having epoch_ms(max(end_at)) - epoch_ms(min(start_at)) >= 900000
+    window run as (partition by accelerator_id, instance_id, workload_id, run_number)
+    qualify epoch_ms(run_end_at) - epoch_ms(run_start_at) >= 900000
+    union all by name
+    select
+        *,
+        start_at as run_start_at,
+        end_at as run_end_at,
+    from mart_idle_stretches_daily
+    where epoch_ms(start_at) % 86400000 <> 0 and epoch_ms(end_at) % 86400000 <> 0
+),
+
+starts as (
+    select
+        workload_id,
+        run_start_at,
+        max(run_end_at) as run_end_at,
+    from runs
+    group by workload_id, run_start_at
 ),
 
 episode_marks as (
@@ -73,106 +83,53 @@ episode_marks as (
         coalesce(
             run_start_at > max(run_end_at) over (
                 partition by workload_id
-                order by run_start_at, accelerator_id, instance_id
+                order by run_start_at
                 rows between unbounded preceding and 1 preceding
             ),
             true
         ) as is_new_episode,
-    from runs
+    from starts
 ),
 
 episodes as (
     select
-        *,
+        workload_id,
+        run_start_at,
         sum(cast(is_new_episode as integer)) over (
             partition by workload_id
-            order by run_start_at, accelerator_id, instance_id
+            order by run_start_at
         ) as episode_number,
     from episode_marks
 ),
 
+stretches as (
+    select
+        r.*,
+        e.episode_number,
+    from runs as r
+    join episodes as e using (workload_id, run_start_at)
+),
+
+-- the newest sample of each device that still reports
 data_ends as (
     select
         h.accelerator_id,
         h.instance_id,
         max(h.last_sample_at) as data_end_at,
-        any_value(newest.newest_at) as newest_at,
     from int_accelerator_hours as h
     join dim_accelerator using (accelerator_id)
     join newest using (vendor)
-    where (h.accelerator_id, h.instance_id) in (select (e.accelerator_id, e.instance_id) from episodes as e)
+    where
+        h.last_sample_at >= newest.newest_at - interval 15 minutes
+        and h.last_sample_at >= (select min(n.newest_at) - interval 15 minutes from newest as n)
     group by h.accelerator_id, h.instance_id
 ),
 
-stretches as (
-    select
-        e.workload_id,
-        e.episode_number,
-        n.usage_hour_at,
-        n.accelerator_id,
-        n.instance_id,
-        n.busy_ns,
-        n.held_ns,
-        n.held_ns * a.slice_count // a.device_slice_count as device_ns,
-        a.chip,
-        a.instance_type,
-        a.account_id,
-        a.cluster,
-        a.device_id,
-        a.list_usd_per_device_hour,
-    from numbered as n
-    join episodes as e using (accelerator_id, instance_id, workload_id, run_number)
-    join int_accelerators as a using (accelerator_id, instance_id)
-),
-
-hour_costs as (
-    select
-        usage_hour_at,
-        instance_id,
-        sum(effective_cost_usd) as effective_cost_usd,
-    from fct_cost_allocated_hourly
-    where
-        cost_source in ('cur', 'focus')
-        and cost_class in ('workload', 'idle.unallocated', 'unattributed')
-        and (usage_hour_at, instance_id) in (select (s.usage_hour_at, s.instance_id) from stretches as s)
-        and instance_id <> ''
-    group by usage_hour_at, instance_id
-),
-
-hour_weights as (
-    select
-        usage_hour_at,
-        instance_id,
-        sum(weight_ns) as weight_ns,
-    from int_hour_weights
-    where (usage_hour_at, instance_id) in (select (s.usage_hour_at, s.instance_id) from stretches as s)
-    group by usage_hour_at, instance_id
-),
-
-priced as (
-    select
-        s.*,
-        case
-            when c.effective_cost_usd is not null and w.weight_ns > 0
-                then s.device_ns * c.effective_cost_usd / w.weight_ns
-            else s.device_ns * s.list_usd_per_device_hour / 3600000000000
-        end as impact_usd,
-        case
-            when c.effective_cost_usd is not null and w.weight_ns > 0 then 'effective'
-            when s.list_usd_per_device_hour is not null then 'list'
-            else 'none'
-        end as price_basis,
-    from stretches as s
-    left join hour_costs as c using (usage_hour_at, instance_id)
-    left join hour_weights as w using (usage_hour_at, instance_id)
-),
-
--- rounded per row, so that the order of the rows cannot change a byte
 impacts as (
     select
         workload_id,
         episode_number,
-        coalesce(sum(cast(impact_usd as decimal(38, 10))), 0) as impact_usd,
+        coalesce(sum(impact_usd), 0) as impact_usd,
         case
             when bool_or(price_basis = 'none') then 'none'
             when bool_or(price_basis = 'list') then 'list'
@@ -187,7 +144,12 @@ impacts as (
         min(cluster) as cluster,
         count(distinct instance_id) as instance_count,
         count(distinct device_id) as device_count,
-    from priced
+        min(run_start_at) as start_at,
+        max(run_end_at) as last_seen_at,
+        -- open while the idleness reaches the newest sample of a device that still reports
+        coalesce(bool_or(run_end_at >= data_end_at), false) as is_open,
+    from stretches
+    left join data_ends using (accelerator_id, instance_id)
     group by workload_id, episode_number
 ),
 
@@ -196,9 +158,9 @@ instance_impacts as (
         workload_id,
         episode_number,
         instance_id,
-        cast(sum(cast(impact_usd as decimal(38, 10))) as decimal(38, 2)) as impact_usd,
+        cast(sum(impact_usd) as decimal(38, 2)) as impact_usd,
         count(distinct device_id) as devices,
-    from priced
+    from stretches
     group by workload_id, episode_number, instance_id
 ),
 
@@ -214,42 +176,15 @@ contributors as (
     group by workload_id, episode_number
 ),
 
-teams as (
-    select
-        workload_id,
-        max(team) as team,
-    from int_owner_workloads
-    where workload_id in (select e.workload_id from episodes as e)
-    group by workload_id
-),
-
-spans as (
-    select
-        workload_id,
-        episode_number,
-        min(run_start_at) as start_at,
-        max(run_end_at) as last_seen_at,
-        -- open while the idleness reaches the newest sample of a device that still reports
-        coalesce(bool_or(run_end_at >= data_end_at and data_end_at >= newest_at - interval 15 minutes), false) as is_open,
-    from episodes
-    left join data_ends using (accelerator_id, instance_id)
-    group by workload_id, episode_number
-),
-
 open_or_closed as (
     select
-        s.workload_id,
-        s.start_at,
-        s.last_seen_at,
-        s.is_open,
-        epoch_ms(s.last_seen_at) - epoch_ms(s.start_at) as length_ms,
-        i.* exclude (workload_id, episode_number),
+        i.* exclude (episode_number),
+        epoch_ms(i.last_seen_at) - epoch_ms(i.start_at) as length_ms,
         c.contributors,
-        t.team,
-    from spans as s
-    join impacts as i using (workload_id, episode_number)
+        w.team,
+    from impacts as i
     join contributors as c using (workload_id, episode_number)
-    join teams as t using (workload_id)
+    join dim_workload as w using (workload_id)
 ),
 
 rated as (
