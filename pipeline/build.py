@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,13 +23,16 @@ from pipeline.materialise import (
 )
 from pipeline.models import Model, Models, bind, time_literal
 from pipeline.warehouse import bootstrap, existing_tables, scalar, transaction, utc_rows
-from pipeline.windows import ALL_TIME, DAY, Window, clip, merge, split_days, subtract, whole_days, whole_hours, widen
+from pipeline.windows import ALL_TIME, DAY, Window, chunks, clip, merge, subtract, whole_days, whole_hours, widen
 
 if TYPE_CHECKING:
     from pipeline.allocation import SettingRow
 
-CHUNK_ROWS = 2_000_000
-WIDE_COLUMNS, WIDE_CHUNK_ROWS = 48, 250_000  # of models wider than this fewer rows at once: their texts fill memory
+# A bit less than four row groups of the file (122,880 rows), two for each thread: larger chunks outgrow caches and
+# memory and scatter the days; others leave broken row groups, which DuckDB joins at a commit by writing them anew.
+CHUNK_ROWS = 450_000
+# The next hours replace the rows of the newest days: written last and alone, they leave few holes among older ones.
+NEWEST = 2 * DAY
 LEDGER_TABLES = frozenset({"raw_deliveries", "raw_rejects"})
 DELIVERED = "delivered_at"  # window of the models that go by when a bill was delivered, not by when things happened
 
@@ -307,9 +310,9 @@ def _build_windows(work: _Build, model: Model) -> None:
         touched = [rounded(widen(window, model.lookback)) for window in _reasons(work, model)]
         windows = merge([*clip(touched, everything), *subtract(everything, built)])
         built = everything
+    newest_from_at = work.extent.end_at - NEWEST if work.extent else None
     for window in windows:
-        most_rows = CHUNK_ROWS if len(model.columns) <= WIDE_COLUMNS else min(CHUNK_ROWS, WIDE_CHUNK_ROWS)
-        for chunk in _chunks(window, work.rows_read(model), most_rows):
+        for chunk in chunks(window, work.rows_read(model), CHUNK_ROWS, apart_from_at=newest_from_at):
             work.sizes[model.name] += replace_window(
                 work.conn, model, work.bind(model, chunk), chunk, may_hold_rows=not is_new
             )
@@ -329,15 +332,3 @@ def _reasons(work: _Build, model: Model) -> list[Window]:
     silent = LEDGER_TABLES if rows - LEDGER_TABLES else frozenset[str]()
     tables = model.inputs - silent
     return merge(window for table in tables for window in (*work.touched.get(table, ()), *work.changed.get(table, ())))
-
-
-def _chunks(window: Window, day_rows: dict[datetime, float], most_rows: int) -> Iterable[Window]:
-    """`window` cut at midnights, so that each part reads about `most_rows` rows or one day."""
-    start_at, rows = window.start_at, 0.0
-    for day in split_days(window):
-        count = day_rows.get(day.start_at, 0.0)
-        if rows and rows + count > most_rows:
-            yield Window(start_at, day.start_at)
-            start_at, rows = day.start_at, 0.0
-        rows += count
-    yield Window(start_at, window.end_at)

@@ -1,6 +1,6 @@
 """Half-open windows of UTC time: how they join, split and widen."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -89,3 +89,20 @@ def split_days(window: Window) -> Iterator[Window]:
         end_at = min(floor_day(start_at) + DAY, window.end_at)
         yield Window(start_at, end_at)
         start_at = end_at
+
+
+def chunks(
+    window: Window, day_rows: Mapping[datetime, float], most_rows: float, *, apart_from_at: datetime | None = None
+) -> Iterator[Window]:
+    """`window` cut at midnights, so that each part holds about `most_rows` rows or one day.
+
+    `day_rows` says how many rows each day holds, by its midnight. No part has rows from both sides of `apart_from_at`.
+    """
+    start_at, rows = window.start_at, 0.0
+    for day in split_days(window):
+        count = day_rows.get(day.start_at, 0.0)
+        if rows and (rows + count > most_rows or day.start_at == apart_from_at):
+            yield Window(start_at, day.start_at)
+            start_at, rows = day.start_at, 0.0
+        rows += count
+    yield Window(start_at, window.end_at)

@@ -17,7 +17,7 @@ from pipeline.errors import ModelError
 from pipeline.materialise import replace_window
 from pipeline.models import Model, load_models
 from pipeline.warehouse import existing_tables, scalar
-from pipeline.windows import ALL_TIME
+from pipeline.windows import ALL_TIME, Window
 from tests.unit.toy_build import (
     AS_OF,
     CONTRACTS,
@@ -296,24 +296,21 @@ def test_a_model_that_breaks_its_contract_stops_the_build_and_changes_nothing(
     assert scalar(conn, "select count(*) from state_touched") == 1
 
 
-def test_a_wide_model_is_built_fewer_rows_at_a_time(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[list[str]] = []
+def test_the_newest_days_are_written_last_and_alone(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Window] = []
 
-    def replace(conn: duckdb.DuckDBPyConnection, model: Model, *rest: Any, **options: Any) -> int:
-        built[-1].append(model.name)
-        return replace_window(conn, model, *rest, **options)
+    def replace(conn: duckdb.DuckDBPyConnection, model: Model, select: str, window: Window, **options: Any) -> int:
+        if model.name == "int_costs":
+            built.append(window)
+        return replace_window(conn, model, select, window, **options)
 
     monkeypatch.setattr(build_module, "replace_window", replace)
-    monkeypatch.setattr(build_module, "WIDE_CHUNK_ROWS", 1)
-    for wide_columns in (100, 2):
-        monkeypatch.setattr(build_module, "WIDE_COLUMNS", wide_columns)
-        built.append([])
-        with connect(toy) as conn:
-            load_rules(conn, price((0, 1)))
-            land(conn, [(0, "a", 1), (1440, "a", 2), (2880, "a", 3)], 0)
-            run(conn, toy)
-    narrow, wide = (names.count("int_costs") for names in built)
-    assert (narrow, wide > 1) == (1, True)
+    with connect(toy) as conn:
+        load_rules(conn, price((0, 1)))
+        land(conn, [(1440 * day, "a", day) for day in range(1, 5)], 0)
+        run(conn, toy)
+    assert len(built) == 2
+    assert built[0].end_at == built[1].start_at == at(1440 * 3)
 
 
 def test_a_large_chunk_before_a_small_one_reaches_the_models_below(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline.windows import (
     ALL_TIME,
     Window,
+    chunks,
     clip,
     floor_hour,
     merge,
@@ -89,3 +90,16 @@ def test_split_days_are_adjacent_and_lie_in_one_day_each(window: Window) -> None
 def test_what_is_subtracted_and_what_is_clipped_make_up_the_window(window: Window, done: Window) -> None:
     assert merge([*subtract(window, done), *clip([done], window)]) == [window]
     assert not instants(subtract(window, done)) & instants([done])
+
+
+def test_chunks_hold_whole_days_up_to_so_many_rows() -> None:
+    day_rows = {at(1440 * day): rows for day, rows in enumerate([60, 40, 1, 200, 5])}
+    found = list(chunks(Window(at(0), at(5 * 1440)), day_rows, 100))
+    assert [window.start_at for window in found] == [at(1440 * day) for day in (0, 2, 3, 4)]
+    assert instants(found) == instants([Window(at(0), at(5 * 1440))])
+
+
+def test_a_chunk_keeps_to_one_side_of_a_given_midnight() -> None:
+    day_rows = {at(1440 * day): 10.0 for day in range(5)}
+    found = list(chunks(Window(at(0), at(5 * 1440)), day_rows, 1000, apart_from_at=at(3 * 1440)))
+    assert found == [Window(at(0), at(3 * 1440)), Window(at(3 * 1440), at(5 * 1440))]
