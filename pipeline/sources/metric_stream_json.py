@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import compress
+from operator import attrgetter
 from typing import TypeAlias
 
 import msgspec
@@ -16,6 +17,7 @@ from pipeline.sources.documents import SEAM
 from pipeline.sources.metric_stream_points import UNREAD, PointError, Points, check
 from pipeline.sources.metric_stream_shapes import DATAPOINT, NAMED, TOLD, Datapoint, Fact, Facts, Named, Told, text_of
 
+METRIC_NAME = attrgetter("metric_name")
 Read: TypeAlias = tuple[Sequence[Fact], Sequence[Told]]
 
 
@@ -66,7 +68,7 @@ class Lines:
         if len(named) != len(block.edges) - 1:
             raise PointError("a line holds more than one document")
         known = self._facts
-        numbers = [number for number, each in enumerate(named) if each.metric_name in known]
+        numbers = list(compress(range(len(named)), map(known.__contains__, map(METRIC_NAME, named))))
         facts = [known[each.metric_name][text_of(each.dimensions)] for each in map(named.__getitem__, numbers)]
         return [fact for fact in facts if fact], list(compress(numbers, facts))
 
