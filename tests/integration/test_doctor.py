@@ -25,6 +25,8 @@ from tests.support.doubles import SECRET, TOKEN, ask_here, do_not_wait, serving
 REGION = "us-west-2"
 ROLE = "arn:aws:iam::777788889999:role/chipledger-reader"
 ACTIONS = ("cloudwatch:ListMetrics", "cloudwatch:GetMetricData", "ce:GetCostAndUsage")
+# moto does not know the one, and answers with all 900 of the other; EC2 refuses a dry run that would be allowed
+NO_DRY_RUN_IN_MOTO = ("ec2:DescribeCapacityReservations", "ec2:DescribeInstanceTypes")
 Doctor = Callable[[], tuple[int, list[dict[str, Any]]]]
 
 
@@ -74,7 +76,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
         told.calls.append((name, asked))
         if told.refused and name.removesuffix("Batch") == told.refused:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
-        if name == "ec2:DescribeCapacityReservations":  # moto does not know them; EC2 says so to a dry run
+        if name in NO_DRY_RUN_IN_MOTO:
             raise ClientError({"Error": {"Code": "DryRunOperation", "Message": "yes"}}, operation)
         return answer(client, operation, asked)
 
