@@ -40,7 +40,7 @@ class _Child:
     service: Service
     process: subprocess.Popen[bytes]
     started_at: float
-    pause_seconds: float = FIRST_PAUSE_SECONDS
+    pause_seconds: float
     start_again_at: float | None = None
 
 
@@ -54,7 +54,7 @@ class Supervisor:
 
     def start(self, service: Service) -> None:
         """Start a service and keep it running from now on."""
-        self.children[service.name] = _Child(service, self._spawn(service), time.monotonic())
+        self.children[service.name] = _Child(service, self._spawn(service), time.monotonic(), FIRST_PAUSE_SECONDS)
 
     def watch(self) -> None:
         """Look at every child once: one that died is started again, after a pause that grows while it keeps dying."""

@@ -181,6 +181,7 @@ class TestRandomKills:
 
 
 class TestAtTheSameTime:
+    @pytest.mark.slow
     def test_two_runs_on_one_home_end_well_and_as_one(self, chipledger: CommandLine, undisturbed: Undisturbed) -> None:
         both = [chipledger.start("run") for _ in range(2)]
         told = [process.communicate(timeout=300)[0] for process in both]
