@@ -16,7 +16,7 @@ from pipeline.errors import SourceError
 from pipeline.sources import cloudwatch
 from pipeline.sources.aws_calls import ATTEMPTS
 from pipeline.sources.base import ParsedDelivery
-from pipeline.sources.cloudwatch import fetch, list_series, period_for, whole_periods
+from pipeline.sources.cloudwatch import fetch, list_series
 from pipeline.sources.cloudwatch_series import DIMENSIONS_OF, RULES, Series, name_series, series_keys
 from pipeline.windows import Window
 from tests.fakes.cloudwatch import FakeCloudWatch, core
@@ -320,40 +320,6 @@ def test_requests_and_their_price_are_counted() -> None:
     assert str(spend.usd) == "0.00004"
 
 
-@given(st.integers(0, 454 * 24 * 60))
-def test_the_period_is_the_finest_that_cloudwatch_still_keeps(age_minutes: int) -> None:
-    age = timedelta(minutes=age_minutes)
-
-    period = period_for(NOW - age, NOW)
-
-    assert period == 60 or age > timedelta(days=15) - HOUR
-    assert period <= 300 or age > timedelta(days=63) - HOUR
-    assert age <= {60: timedelta(days=15), 300: timedelta(days=63), 3600: timedelta(days=455)}[period]
-
-
-@pytest.mark.parametrize(("days", "coarser"), [(15, 300), (63, 3600)])
-def test_near_the_end_of_a_retention_the_coarser_period_is_asked(days: int, coarser: int) -> None:
-    assert period_for(NOW - timedelta(days=days, minutes=-59), NOW) == coarser
-    assert period_for(NOW - timedelta(days=days, minutes=-60), NOW) < coarser
-
-
 def test_a_window_older_than_455_days_is_refused_with_the_oldest_day_left() -> None:
     with pytest.raises(SourceError, match="after 2025-08-17"):
         pull(FakeCloudWatch(), Window(NOW - timedelta(days=456), NOW - timedelta(days=455)))
-
-
-@given(st.integers(0, 10**6), st.integers(1, 10**6), st.sampled_from([60, 300, 3600]), st.integers(0, 10**6))
-def test_whole_periods_cover_the_window_up_to_now_and_no_more(start: int, length: int, period: int, now: int) -> None:
-    zero = datetime(2026, 1, 1, tzinfo=UTC)
-    window = Window(zero + timedelta(seconds=start), zero + timedelta(seconds=start + length))
-    clock = zero + timedelta(seconds=now)
-
-    whole = whole_periods(window, period, clock)
-
-    if whole is None:
-        assert clock - window.start_at < timedelta(seconds=period)
-        return
-    assert {whole.start_at.timestamp() % period, whole.end_at.timestamp() % period} == {0}
-    assert window.start_at - timedelta(seconds=period) < whole.start_at <= window.start_at
-    assert whole.end_at <= clock
-    assert whole.end_at >= min(window.end_at, clock - timedelta(seconds=period - 1))
