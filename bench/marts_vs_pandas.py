@@ -38,6 +38,7 @@ VALUES = (
     *("total_energy_consumption", "gpu_temp", "memory_temp", "xid_errors", "ecc_dbe_volatile"),
 )
 MEMORY_LIMIT = "1GB"  # half of what open_warehouse allows: what it is allowed it keeps as a cache of the file
+HOURS_MORE = 6
 NEEDED_SPEED, NEEDED_MEMORY, NEEDED_INCREMENT = 3.0, 1 / 3, 20.0
 
 Used = dict[str, float]
@@ -82,17 +83,24 @@ def _settle(conn: duckdb.DuckDBPyConnection) -> None:
         conn.execute(f"create table settling as select {number} as number; checkpoint; drop table settling; checkpoint")
 
 
-def land_hour(folder: Path, hosts: int) -> None:
-    """Land the hour after the 30 days."""
+def land_hours(folder: Path, hosts: int) -> None:
+    """Land the hours after the 30 days."""
+    for number in range(HOURS_MORE):
+        _land_hour(folder, hosts, number)
+
+
+def _land_hour(folder: Path, hosts: int, number: int) -> Used:
     from bench.marts_fleet import START_AT, Fleet
     from bench.marts_fleet_telemetry import telemetry
     from pipeline.landing import land
     from pipeline.warehouse import open_warehouse
 
     fleet = Fleet(hosts)
-    hour = fleet.days * 24
-    with open_warehouse(folder / "work.duckdb") as conn:
-        land(conn, telemetry(fleet, range(hour, hour + 1)), arrived_at=START_AT + timedelta(days=41))
+    hour = fleet.days * 24 + number
+    deliveries = list(telemetry(fleet, range(hour, hour + 1)))
+    with measured() as used, open_warehouse(folder / "work.duckdb") as conn:
+        land(conn, deliveries, arrived_at=START_AT + timedelta(days=41))
+    return used
 
 
 def build_compared(folder: Path, hosts: int) -> Used:
@@ -110,22 +118,19 @@ def build_all(folder: Path, hosts: int) -> Used:
     return _build(folder, load_models(ROOT / "sql"))
 
 
-def build_hour(folder: Path, hosts: int) -> Used:
-    """Land one more hour and bring the marts up to date."""
-    from bench.marts_fleet import START_AT, Fleet
-    from bench.marts_fleet_telemetry import telemetry
-    from pipeline.landing import land
-    from pipeline.warehouse import open_warehouse
+def build_hours(folder: Path, hosts: int) -> Used:
+    """Land hours one by one and bring the marts up to date after each: what one of them costs.
 
-    fleet = Fleet(hosts)
-    hour = fleet.days * 24
-    deliveries = list(telemetry(fleet, range(hour, hour + 1)))
-    with measured() as landed, open_warehouse(folder / "work.duckdb") as conn:
-        land(conn, deliveries, arrived_at=START_AT + timedelta(days=41))
-    used = build_all(folder, hosts)
-    return {
-        name: max(value, landed[name]) if name == "peak_mib" else value + landed[name] for name, value in used.items()
-    }
+    Their mean, as closing the file rewrites the last row group of the samples, which is nearly empty in some hours and
+    nearly full in others.
+    """
+    used: Used = dict.fromkeys(("cpu", "wall", "peak_mib"), 0.0)
+    for number in range(HOURS_MORE):
+        for step in (_land_hour(folder, hosts, number), build_all(folder, hosts)):
+            used["cpu"] += step["cpu"] / HOURS_MORE
+            used["wall"] += step["wall"] / HOURS_MORE
+            used["peak_mib"] = max(used["peak_mib"], step["peak_mib"])
+    return used
 
 
 def _build(folder: Path, models: Models) -> Used:
@@ -162,7 +167,7 @@ STEPS: dict[str, Callable[[Path, int], Used]] = {
     "build": build_compared,
     "all": build_all,
     "pandas": run_pandas,
-    "hour": build_hour,
+    "hours": build_hours,
     "scan": scan,
 }
 
@@ -189,13 +194,13 @@ def measure(folder: Path, hosts: int, runs: int) -> dict[str, Used]:
             figures.setdefault(step, []).append(child(step, folder, hosts))
     print(f"equal results: {compare_with_pandas(folder, load_models(ROOT / 'sql')):,} rows")
     shutil.copyfile(raw, work)
-    for step in ("all", "hour"):
+    for step in ("all", "hours"):
         figures[step] = [child(step, folder, hosts)]
     increment = work.rename(folder / "increment.duckdb")
     shutil.copyfile(raw, work)
-    land_hour(folder, hosts)
+    land_hours(folder, hosts)
     figures["rebuild"] = [child("all", folder, hosts)]
-    print(f"equal marts after one more hour and after a full build: {compare_marts(increment, work):,} rows")
+    print(f"equal marts after {HOURS_MORE} more hours and after a full build: {compare_marts(increment, work):,} rows")
     return {step: {key: median(run[key] for run in used) for key in used[0]} for step, used in figures.items()}
 
 
@@ -203,7 +208,7 @@ def report(used: dict[str, Used], rows: int) -> bool:
     """Print the table; whether every bar is met."""
     print(f"\n{'step':<34}{'CPU s':>9}{'wall s':>9}{'peak MiB':>10}{'ns CPU/row':>12}")
     names = {"pandas": "pandas chain", "build": "build of the same tables", "all": "build of all models"}
-    names |= {"rebuild": "build of all, one hour more", "hour": "one more hour, landed and built"}
+    names |= {"rebuild": "build of all, hours more", "hours": "one more hour, landed and built"}
     names |= {"scan": "bare scan of the same columns", "load": "load"}
     for step, name in names.items():
         one = used[step]
@@ -211,7 +216,7 @@ def report(used: dict[str, Used], rows: int) -> bool:
         print(f"{name:<34}{one['cpu']:>9.2f}{one['wall']:>9.2f}{one['peak_mib']:>10.0f}{per_row:>12.0f}")
     build, pandas = used["build"], used["pandas"]
     speed, cpu = pandas["wall"] / build["wall"], pandas["cpu"] / build["cpu"]
-    memory, cheaper = build["peak_mib"] / pandas["peak_mib"], used["rebuild"]["cpu"] / used["hour"]["cpu"]
+    memory, cheaper = build["peak_mib"] / pandas["peak_mib"], used["rebuild"]["cpu"] / used["hours"]["cpu"]
     print(f"\nthe same tables: {speed:.1f} x faster than pandas (CPU {cpu:.1f} x), {memory:.2f} of its memory")
     print(f"one more hour: {cheaper:.0f} x cheaper than a full build (CPU)")
     print(f"the same tables: {build['cpu'] / used['scan']['cpu']:.0f} x the CPU of a bare scan of the same columns")

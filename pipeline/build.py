@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from pipeline.attribution import WorkloadRule
 from pipeline.failpoints import failpoint
 from pipeline.materialise import (
     compute_fresh,
@@ -22,17 +20,28 @@ from pipeline.materialise import (
     replace_window,
 )
 from pipeline.models import Model, Models, bind, time_literal
-from pipeline.warehouse import bootstrap, existing_tables, scalar, transaction, utc_rows
-from pipeline.windows import ALL_TIME, DAY, Window, chunks, clip, merge, subtract, whole_days, whole_hours, widen
-
-if TYPE_CHECKING:
-    from pipeline.allocation import SettingRow
+from pipeline.warehouse import existing_tables, keeping_threads, scalar, transaction, utc_rows
+from pipeline.windows import (
+    ALL_TIME,
+    DAY,
+    Window,
+    chunks,
+    clip,
+    merge,
+    split_days,
+    subtract,
+    whole_days,
+    whole_hours,
+    widen,
+)
 
 # A bit less than four row groups of the file (122,880 rows), two for each thread: larger chunks outgrow caches and
 # memory and scatter the days; others leave broken row groups, which DuckDB joins at a commit by writing them anew.
 CHUNK_ROWS = 450_000
 # The next hours replace the rows of the newest days: written last and alone, they leave few holes among older ones.
 NEWEST = 2 * DAY
+# Hours of days with fewer rows take longer to plan than to run: more threads cost a fifth more and save no time.
+LIGHT_ROWS = 1_000_000
 LEDGER_TABLES = frozenset({"raw_deliveries", "raw_rejects"})
 DELIVERED = "delivered_at"  # window of the models that go by when a bill was delivered, not by when things happened
 
@@ -125,7 +134,7 @@ def build(
     model. All or nothing: a failure leaves every table as it was and raises ModelError.
     """
     started = time.perf_counter()
-    with transaction(conn):
+    with keeping_threads(conn), transaction(conn):
         touched = _read_touched(conn)
         delivered = touched.pop(DELIVERED, [])
         work = _Build(conn, models, as_of, _read_states(conn), existing_tables(conn), touched, delivered)
@@ -139,31 +148,6 @@ def build(
         failpoint("build.before_commit")
     failpoint("build.after_commit")
     return BuildResult(work.rebuilt, time.perf_counter() - started)
-
-
-def load_rules(conn: duckdb.DuckDBPyConnection, rules: Sequence[WorkloadRule]) -> bool:
-    """Make raw_workload_rules hold `rules`; True when they differ from before, so that the next build applies them."""
-    if len(conn.sql("from raw_workload_rules").columns) != len(fields(WorkloadRule)):
-        conn.execute("drop table raw_workload_rules")  # of an older version; it holds nothing but the file's rules
-        bootstrap(conn)
-    return _load(conn, "raw_workload_rules", [astuple(rule) for rule in rules])
-
-
-def load_allocation(conn: duckdb.DuckDBPyConnection, rows: Sequence[SettingRow]) -> bool:
-    """Make raw_allocation_settings hold `rows`; True when they differ from before."""
-    return _load(conn, "raw_allocation_settings", rows)
-
-
-def _load(conn: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]) -> bool:
-    """Make `table` hold `rows`; where they differ from before, all time is touched."""
-    if sorted(rows) == conn.execute(f"select * from {table} order by all").fetchall():
-        return False
-    with transaction(conn):
-        conn.execute(f"delete from {table}")
-        for row in sorted(rows):
-            conn.execute(f"insert into {table} values ({', '.join('?' * len(row))})", list(row))
-        conn.execute("insert into state_touched values (?, ?, ?)", [table, ALL_TIME.start_at, ALL_TIME.end_at])
-    return True
 
 
 def _read_states(conn: duckdb.DuckDBPyConnection) -> dict[str, _State]:
@@ -203,6 +187,8 @@ def _drop_removed(work: _Build) -> None:
 
 def _build_all(work: _Build, on_progress: Progress | None) -> None:
     _measure_extent(work)
+    if _is_light(work):
+        work.conn.execute("set threads = 1")
     for done, (name, model) in enumerate(work.models.items()):
         if on_progress:
             on_progress(name, done, len(work.models))
@@ -215,6 +201,17 @@ def _build_all(work: _Build, on_progress: Progress | None) -> None:
         else:
             _build_whole(work, model)
     _record(work)
+
+
+def _is_light(work: _Build) -> bool:
+    """A few hours of days with few rows were touched, and nothing is built anew."""
+    windows = merge(window for each in work.touched.values() for window in each)
+    if sum((window.end_at - window.start_at for window in windows), timedelta(0)) > DAY:
+        return False
+    if any(work.is_new(model) for model in work.models.values()):
+        return False
+    days = {whole_days(day).start_at for window in windows for day in split_days(window)}
+    return sum(work.day_rows.get(day, 0.0) for day in days) <= LIGHT_ROWS
 
 
 def _refresh_views(work: _Build) -> None:
@@ -310,16 +307,24 @@ def _build_windows(work: _Build, model: Model) -> None:
         touched = [rounded(widen(window, model.lookback)) for window in _reasons(work, model)]
         windows = merge([*clip(touched, everything), *subtract(everything, built)])
         built = everything
-    newest_from_at = work.extent.end_at - NEWEST if work.extent else None
-    for window in windows:
-        for chunk in chunks(window, work.rows_read(model), CHUNK_ROWS, apart_from_at=newest_from_at):
-            work.sizes[model.name] += replace_window(
-                work.conn, model, work.bind(model, chunk), chunk, may_hold_rows=not is_new
-            )
+    has_rows = _replace_windows(work, model, windows, may_hold_rows=not is_new)
     rebuilt = windows or ([ALL_TIME] if is_new else [])
     # what was touched beyond this model's own rows still reaches readers that look further
-    changed = merge([*touched, *windows])
+    changed = merge([*touched, *windows]) if has_rows or is_new else []
     work.save(model, _State(model.definition_hash, built=built), rebuilt, changed)
+
+
+def _replace_windows(work: _Build, model: Model, windows: list[Window], *, may_hold_rows: bool) -> bool:
+    """Replace windows chunk by chunk; whether any of them held or holds rows: of nothing, readers have nothing new."""
+    newest_from_at = work.extent.end_at - NEWEST if work.extent else None
+    has_rows = False
+    for window in windows:
+        for chunk in chunks(window, work.rows_read(model), CHUNK_ROWS, apart_from_at=newest_from_at):
+            sql = work.bind(model, chunk)
+            held, holds = replace_window(work.conn, model, sql, chunk, may_hold_rows=may_hold_rows)
+            work.sizes[model.name] += holds
+            has_rows = has_rows or held + holds > 0
+    return has_rows
 
 
 def _reasons(work: _Build, model: Model) -> list[Window]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from pipeline.attribution import KEYED, PATTERNS, WorkloadRule
-from pipeline.build import load_rules
 from pipeline.models import Models, bind
+from pipeline.rule_tables import load_rules
 from pipeline.warehouse import bootstrap
 from pipeline.windows import ALL_TIME
 

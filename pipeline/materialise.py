@@ -10,7 +10,7 @@ import duckdb
 from pipeline.errors import ModelError
 from pipeline.headers import comment_sql
 from pipeline.models import Model, date_literal, time_literal
-from pipeline.warehouse import MOMENT, existing_tables, utc_rows
+from pipeline.warehouse import MOMENT, existing_tables, scalar, utc_rows
 from pipeline.windows import ALL_TIME, DAY, Window
 
 SUFFIX_TYPES = {"_at": MOMENT, "_date": "DATE"}
@@ -67,23 +67,22 @@ def create_empty(conn: duckdb.DuckDBPyConnection, model: Model, select: str) -> 
 
 def replace_window(
     conn: duckdb.DuckDBPyConnection, model: Model, select: str, window: Window, *, may_hold_rows: bool
-) -> int:
-    """Delete and insert one window; the number of rows it holds now.
+) -> tuple[int, int]:
+    """Delete and insert one window; the number of rows it held and of those it holds now.
 
     A row outside it stops the build, since no later build would find it again.
     """
     as_literal = date_literal if model.is_daily else time_literal
     start_at, end_at = as_literal(window.start_at), as_literal(window.end_at)
     is_inside = f"{model.window} >= {start_at} and {model.window} < {end_at}"
-    if may_hold_rows:
-        conn.execute(f"delete from {model.name} where {is_inside}")
+    held = scalar(conn, f"delete from {model.name} where {is_inside}") if may_hold_rows else 0
     complaint = (
         f"error('a row at ' || coalesce({model.window}::varchar, 'NULL') || ' lies outside its window "
         f"{window}: filter {model.window} by $start_at and $end_at')"
     )
     guarded = f"case when {is_inside} then {model.window} else {complaint} end as {model.window}"
     _run(conn, model, f"insert into {model.name} select * replace ({guarded}) from (\n{select}\n)")
-    return int(conn.fetchall()[0][0])
+    return int(held), int(conn.fetchall()[0][0])
 
 
 def _run(conn: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pipeline import attribution, checks, periods
+from pipeline import attribution, checks, periods, rule_tables
 from pipeline import build as builder
 from pipeline import publish as publisher
 from pipeline.comparison_settings import load_move_settings, move_settings
@@ -223,8 +223,8 @@ def build(settings: Settings, now: datetime, on_model: OnModel | None = None) ->
     allocation = settings.allocation.rows({row["instance_type"].partition(".")[0] for row in types})
     models = load_models(SQL_DIR)
     with warehouse(settings) as conn:
-        builder.load_rules(conn, rules)
-        builder.load_allocation(conn, allocation)
+        rule_tables.load_rules(conn, rules)
+        rule_tables.load_allocation(conn, allocation)
         load_move_settings(conn, move_settings(settings))
         result = builder.build(conn, models, as_of=now, on_progress=on_model)
     return Built(len(result.rebuilt), len(models))

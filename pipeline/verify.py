@@ -16,13 +16,14 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.build import build, load_rules
+from pipeline.build import build
 from pipeline.errors import ModelError, UsageError
 from pipeline.headers import literal
 from pipeline.home import Home
 from pipeline.manifest import Manifest, read_manifest
 from pipeline.models import Models, load_models
 from pipeline.periods import inside, kept_file
+from pipeline.rule_tables import load_rules
 from pipeline.snapshots import dated_copies, open_snapshot
 from pipeline.warehouse import attach_reading, bootstrap, existing_tables, open_warehouse, utc_rows
 

@@ -122,6 +122,16 @@ def transaction(conn: duckdb.DuckDBPyConnection) -> Iterator[None]:
             conn.rollback()
 
 
+@contextmanager
+def keeping_threads(conn: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Whatever happens inside to the number of DuckDB's threads, it is what it was before; around a transaction."""
+    threads = scalar(conn, "select current_setting('threads')")
+    try:
+        yield
+    finally:
+        conn.execute(f"set threads = {threads}")
+
+
 def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR, *, comments: bool = True) -> None:
     """Create every raw and state table that is missing, with its comments; an older table gets its new columns.
 

@@ -72,7 +72,10 @@ gpus as (
         false as is_time_guessed,
         false as is_folded,
     from stg_dcgm_samples
-    where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 2 hours
+    where
+        sample_at >= $start_at - interval 2 hours
+        and sample_at < $end_at + interval 2 hours
+        and (sample_at < $end_at or epoch_ms(sample_at) - 2 * cadence_ms < epoch_ms($end_at)) -- or reaches back
     union all by name
     select
         * exclude (hostname, device_key, owner_label_keys),

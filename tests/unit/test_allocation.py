@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline import build, settings
+from pipeline import rule_tables, settings
 from pipeline.allocation import Allocation
 from pipeline.errors import UsageError
 from pipeline.warehouse import bootstrap, utc_rows
@@ -118,9 +118,9 @@ def test_the_environment_carries_it_to_other_processes(monkeypatch: pytest.Monke
 
 def test_another_setting_touches_all_time_and_the_same_one_nothing(conn: duckdb.DuckDBPyConnection) -> None:
     rows = Allocation().rows(FAMILIES)
-    assert build.load_allocation(conn, rows)
+    assert rule_tables.load_allocation(conn, rows)
     touched = utc_rows(conn, "from state_touched")
     assert touched == [("raw_allocation_settings", ALL_TIME.start_at, ALL_TIME.end_at)]
-    assert not build.load_allocation(conn, list(reversed(rows)))
-    assert build.load_allocation(conn, Allocation(families={"g6": "scad"}).rows(FAMILIES))
+    assert not rule_tables.load_allocation(conn, list(reversed(rows)))
+    assert rule_tables.load_allocation(conn, Allocation(families={"g6": "scad"}).rows(FAMILIES))
     assert len(conn.execute("from raw_allocation_settings").fetchall()) == len(rows) + 1

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import build as build_module
-from pipeline.build import build, load_rules
+from pipeline.build import build
 from pipeline.errors import ModelError
 from pipeline.materialise import replace_window
 from pipeline.models import Model, load_models
+from pipeline.rule_tables import load_rules
 from pipeline.warehouse import existing_tables, scalar
 from pipeline.windows import ALL_TIME, Window
 from tests.unit.toy_build import (
@@ -115,6 +116,32 @@ def test_only_the_touched_hours_and_days_are_rebuilt(conn: duckdb.DuckDBPyConnec
     assert rebuilt["stg_samples"] == [window(1500, 1560)]
     assert rebuilt["int_hours"] == rebuilt["int_costs"] == [window(1500 - 120, 1560 + 120)]
     assert rebuilt["int_devices"] == [ALL_TIME]
+
+
+def test_hours_that_were_and_stay_empty_do_not_rebuild_what_is_made_of_them(
+    conn: duckdb.DuckDBPyConnection, sql_dir: Path
+) -> None:
+    write_model(sql_dir, "intermediate/int_devices", "select device, team, 0 as joules from seed_devices")
+    load_rules(conn, price((0, 1), device="a"))
+    land(conn, [(minute, "b", 1) for minute in range(0, 3 * 1440, 60)], 1)
+    run(conn, sql_dir)
+    land(conn, [(1500, "b", 2)], 2)
+    rebuilt = run(conn, sql_dir).rebuilt
+    assert rebuilt["int_costs"] == [window(1500 - 120, 1560 + 120)]  # b has no price
+    assert "mart_days" not in rebuilt
+    land(conn, [(1500, "a", 2)], 3)
+    assert run(conn, sql_dir).rebuilt["mart_days"] == [window(0, 2 * 1440)]
+
+
+def test_hours_that_become_empty_rebuild_what_is_made_of_them(conn: duckdb.DuckDBPyConnection, toy: Path) -> None:
+    load_rules(conn, price((0, 1), device="a"))
+    land(conn, [(600, "a", 1)], 1)
+    run(conn, toy)
+    assert scalar(conn, "select count(*) from mart_days") == 1
+    conn.execute("delete from raw_samples")
+    conn.execute("insert into state_touched values ('raw_samples', ?, ?)", [at(600), at(601)])
+    run(conn, toy)
+    assert scalar(conn, "select count(*) from mart_days") == 0
 
 
 def test_a_staging_view_stores_no_row_and_hands_on_what_was_touched(
@@ -299,7 +326,7 @@ def test_a_model_that_breaks_its_contract_stops_the_build_and_changes_nothing(
 def test_the_newest_days_are_written_last_and_alone(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[Window] = []
 
-    def replace(conn: duckdb.DuckDBPyConnection, model: Model, select: str, window: Window, **options: Any) -> int:
+    def replace(conn: duckdb.DuckDBPyConnection, model: Model, select: str, window: Window, **options: Any) -> Any:
         if model.name == "int_costs":
             built.append(window)
         return replace_window(conn, model, select, window, **options)
@@ -311,6 +338,48 @@ def test_the_newest_days_are_written_last_and_alone(toy: Path, monkeypatch: pyte
         run(conn, toy)
     assert len(built) == 2
     assert built[0].end_at == built[1].start_at == at(1440 * 3)
+
+
+def _threads_of_build(conn: duckdb.DuckDBPyConnection, sql_dir: Path) -> set[int]:
+    seen: set[int] = set()
+
+    def look(name: str, done: int, total: int) -> None:
+        seen.add(scalar(conn, "select current_setting('threads')"))
+
+    build(conn, load_models(sql_dir), as_of=AS_OF, on_progress=look)
+    return seen
+
+
+def test_an_hour_of_few_rows_is_built_by_one_thread_and_everything_else_by_all(
+    conn: duckdb.DuckDBPyConnection, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conn.execute("set threads = 3")
+    land(conn, [(minute, "a", 1) for minute in range(0, 3 * 1440, 60)], 1)
+    assert _threads_of_build(conn, toy) == {3}
+    land(conn, [(1500, "a", 2)], 2)
+    assert _threads_of_build(conn, toy) == {1}
+    land(conn, [(0, "b", 2), (2 * 1440, "b", 2)], 3)
+    assert _threads_of_build(conn, toy) == {3}
+    load_rules(conn, price((0, 1)))
+    assert _threads_of_build(conn, toy) == {3}
+    monkeypatch.setattr(build_module, "LIGHT_ROWS", 10)
+    land(conn, [(1500, "b", 2)], 4)
+    assert _threads_of_build(conn, toy) == {3}
+
+
+def test_a_failed_build_gives_the_threads_back(conn: duckdb.DuckDBPyConnection, sql_dir: Path) -> None:
+    conn.execute("set threads = 3")
+    land(conn, [(1500, "a", 1)], 1)
+    run(conn, sql_dir)
+    land(conn, [(1500, "a", 2)], 2)
+    with pytest.raises(RuntimeError, match="stopped"):
+        build(conn, load_models(sql_dir), as_of=AS_OF, on_progress=_stop_within)
+    assert scalar(conn, "select current_setting('threads')") == 3
+
+
+def _stop_within(name: str, done: int, total: int) -> None:
+    if done == 3:
+        raise RuntimeError("stopped")
 
 
 def test_a_large_chunk_before_a_small_one_reaches_the_models_below(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
