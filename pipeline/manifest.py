@@ -1,4 +1,4 @@
-"""What a publication was made of: the deliveries, the workload rules, the SQL, the engine. Enough to make it again."""
+"""What a publication was made of: the deliveries, the rules and settings, the SQL, the engine; to make it again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.allocation import SettingRow
 from pipeline.attribution import WorkloadRule
 from pipeline.headers import literal
 from pipeline.home import Home
@@ -20,6 +21,7 @@ from pipeline.warehouse import utc_rows
 COLUMNS = {
     "deliveries_seen": "raw_deliveries.landed_number of the newest delivery in it",
     "workload_rules": "the rules of workloads.toml that it applied, as JSON",
+    "allocation_settings": "the rows of the setting `allocation` that it applied, as JSON",
     "sql_sha256": "hash over sql/, whose text lies in published/sql/ under this name",
     "duckdb_version": "engine that computed it",
 }
@@ -33,6 +35,7 @@ class Manifest:
     published_at: datetime
     deliveries_seen: int
     rules: tuple[WorkloadRule, ...]
+    allocation: tuple[SettingRow, ...]
     sql_sha256: str
     duckdb_version: str
     code_version: str
@@ -41,10 +44,11 @@ class Manifest:
 def columns_sql(sql_sha256: str) -> str:
     """The manifest's columns, to be selected from the warehouse that is published."""
     rules = "(select coalesce(to_json(list(r order by r.rule_number)), '[]') from raw_workload_rules as r)"
+    allocation = "(select coalesce(to_json(list(a order by a)), '[]') from raw_allocation_settings as a)"
     return (
         f"(select coalesce(max(deliveries_seen), 0) from state_built) as deliveries_seen, "
-        f"cast({rules} as varchar) as workload_rules, {literal(sql_sha256)} as sql_sha256, "
-        f"{literal(duckdb.__version__)} as duckdb_version"
+        f"cast({rules} as varchar) as workload_rules, cast({allocation} as varchar) as allocation_settings, "
+        f"{literal(sql_sha256)} as sql_sha256, {literal(duckdb.__version__)} as duckdb_version"
     )
 
 
@@ -55,11 +59,12 @@ def read_manifest(path: Path) -> Manifest | None:
             return None
         row = utc_rows(
             conn,
-            "select published_at, deliveries_seen, workload_rules, sql_sha256, duckdb_version, code_version "
-            "from publication",
+            "select published_at, deliveries_seen, workload_rules, allocation_settings, sql_sha256, duckdb_version, "
+            "code_version from publication",
         )[0]
     rules = tuple(WorkloadRule(**rule) for rule in json.loads(row[2]))
-    return Manifest(row[0], row[1], rules, row[3], row[4], row[5])
+    allocation = tuple((one["setting"], one["subject"], one["value"]) for one in json.loads(row[3]))
+    return Manifest(row[0], row[1], rules, allocation, *row[4:])
 
 
 def keep_sql(home: Home, sql_dir: Path) -> str:

@@ -1,6 +1,6 @@
 """Makes published figures again from what was known then, in a scratch warehouse, and compares row by row.
 
-A publication says which deliveries, workload rules, SQL and engine it was made of (manifest.py). All deliveries are
+A publication says which deliveries, rules, settings, SQL and engine it was made of (manifest.py). All deliveries are
 kept, so the same marts must come out. It costs a full build, once for each publication that the periods' figures are
 of: one for open periods, and one for each closing.
 """
@@ -23,11 +23,12 @@ from pipeline.home import Home
 from pipeline.manifest import Manifest, read_manifest
 from pipeline.models import Models, load_models
 from pipeline.periods import inside, kept_file
-from pipeline.rule_tables import load_rules
+from pipeline.rule_tables import load_allocation, load_rules
 from pipeline.snapshots import dated_copies, open_snapshot
 from pipeline.warehouse import attach_reading, bootstrap, existing_tables, open_warehouse, utc_rows
 
 PERIODS = 2
+CATALOGUES = frozenset({"raw_cloudwatch_series"})  # names what deliveries hold, is of none itself and only grows
 # what the pipeline asked AWS is no delivery: it goes on growing
 NOT_REBUILT = frozenset({"mart_own_spend_daily"})
 IDENTICAL, DIFFERENT, NOT_COMPARABLE = "identical", "different", "not comparable"
@@ -143,6 +144,7 @@ def _rebuilt(home: Home, models: Models, said: Manifest, machine: Machine) -> It
         try:
             _show_deliveries(conn, models, said.deliveries_seen)
             load_rules(conn, said.rules)
+            load_allocation(conn, said.allocation)
             build(conn, models, as_of=said.published_at)
         finally:
             conn.execute("detach kept")  # the comparison keeps no writer waiting
@@ -155,10 +157,12 @@ def _show_deliveries(conn: Connection, models: Models, seen: int) -> None:
     is_all = not conn.execute(f"select 1 from kept.raw_deliveries where landed_number > {seen} limit 1").fetchall()
     there = conn.execute("select table_name from duckdb_tables() where database_name = 'kept'").fetchall()
     for name, table in models.raw.items():
-        if name.startswith("raw_") and "delivery_id" in table.columns:
+        is_delivered = name.startswith("raw_") and "delivery_id" in table.columns
+        if is_delivered or name in CATALOGUES:
             if (name,) not in there:
                 raise ModelError(f"{table.at()}: the warehouse no longer keeps {name}")
-            rows = f"from kept.{name}" + ("" if is_all else f" semi join {known} as known using (delivery_id)")
+            needs_all = is_all or not is_delivered
+            rows = f"from kept.{name}" + ("" if needs_all else f" semi join {known} as known using (delivery_id)")
             conn.execute(f"drop table {name}; create view {name} as {rows}")
 
 

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from pipeline import steps
+from pipeline.allocation import Allocation, Distribute
 from pipeline.reading import query
 from pipeline.warehouse import open_warehouse
+from pipeline.world import END_AT, WorldOptions, simulate
+from pipeline.world.routes import ROUTES
 from tests.integration.conftest import WriteWorld
 from tests.support import ledgers
 from tests.support.ledgers import CLOCK, Ledger
@@ -93,6 +96,29 @@ def test_a_closed_month_stands_until_it_is_reopened_and_then_shows_all(
     assert query(ledger.home, BILL, as_of=CLOSED_AT).rows[0][0] == billed
     assert [one.status for one in steps.verify(settings, CLOCK)] == ["identical"]
     assert [one.status for one in steps.verify(settings, CLOCK, as_of=CLOSED_AT)] == ["identical"]
+
+
+@pytest.mark.slow
+def test_figures_from_cloudwatch_under_an_allocation_of_then_come_out_again(
+    parts: tuple[list[Path], list[Path]], tmp_path: Path
+) -> None:
+    """The series' catalogue is of no delivery, and the allocation of no file that verify reads."""
+    ledger = Ledger(tmp_path / "ledger", CLOCK)
+    then = ledger.settings.model_copy(update={"allocation": Allocation(distribute=Distribute(shared="weighted"))})
+    world = simulate(WorldOptions(seed=3, days=1, telemetry_days=1))
+    hour = int(END_AT.timestamp()) - 3600
+    for name, content in ROUTES["metric_stream"](world, hour, hour + 3600):
+        (tmp_path / "stream" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "stream" / name).write_bytes(content)
+    bills = [path for path in parts[0] if "neuron_monitor" not in path.parts]
+    assert not ledger.ingest(*bills, tmp_path / "stream").refused
+    steps.build(then, CLOCK)
+    steps.check(then, CLOCK)
+    steps.publish(then, CLOCK)
+    seen = "select count(*) > 0 from fct_accelerator_usage_hourly where accelerator_id like '%/neuron%'"
+    assert query(ledger.home, seen).rows == [(True,)]
+    (verdict,) = steps.verify(ledger.settings, CLOCK)
+    assert verdict.status == "identical", verdict.words
 
 
 @pytest.mark.slow
