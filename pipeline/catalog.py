@@ -88,6 +88,8 @@ def _facts(header: Header) -> Iterator[str]:
         lookback = f", recomputed from {_span(header.lookback)} earlier" if header.lookback else ""
         yield f"replaced by windows of `{header.window}`{lookback}"
     if isinstance(header, Model):
+        if header.period:
+            yield f"computed whole; a closed month keeps its rows by `{header.period}`"
         if header.inputs:
             yield f"reads {', '.join(f'[{name}](#{name})' for name in sorted(header.inputs))}"
         if header.is_state:

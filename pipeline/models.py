@@ -31,6 +31,7 @@ PREFIXES = {
     "signals": ("sig_",),
 }
 STATE_VIEWS = frozenset({"mart_anomalies", "mart_data_quality", "mart_freshness"})
+BILLING_PERIOD = "billing_period"
 STATE_VIEW_READS = frozenset({"raw", "seeds"})
 
 _CLOCK = re.compile(
@@ -74,6 +75,12 @@ class Model(Header):
     def is_daily(self) -> bool:
         """The window column is a UTC date, so that only whole days can be replaced."""
         return is_date(self.window)
+
+    @property
+    def period(self) -> str | None:
+        """The column that tells the month of a row in a mart without window: the billing period of its money."""
+        has_one = self.layer == "marts" and self.window is None and BILLING_PERIOD in self.grain
+        return BILLING_PERIOD if has_one and any(column.endswith("_cost_usd") for column in self.columns) else None
 
 
 @dataclass(frozen=True)

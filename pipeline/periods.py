@@ -194,9 +194,9 @@ class Kept:
         """
         holding = {period: name for period, name in self._closed.items() if self._kinds(model.name, name)}
         columns = self._kinds(model.name, scalar(self._conn, "select current_database()"))
-        if not holding or (model.window is None and not model.name.startswith("dim_")):
+        if not holding or not (is_dated(model) or model.name.startswith("dim_")):
             return f"select * from {model.name}"
-        if model.window is None:
+        if not is_dated(model):
             return self._with_members(model, columns, list(holding.values()))
         parts = [f"select * from {model.name} where not ({' or '.join(inside(model, period) for period in holding)})"]
         for period, name in holding.items():
@@ -228,11 +228,17 @@ class Kept:
         return dict(rows)
 
 
+def is_dated(model: Model) -> bool:
+    """Whether its rows belong to a month: by their time, or by the billing period they name."""
+    return bool(model.window or model.period)
+
+
 def inside(model: Model, period: date) -> str:
-    """SQL that holds for the rows of a windowed model in a billing period's month."""
+    """SQL that holds for the rows of a dated model in a billing period's month."""
     window = period_window(period)
-    as_literal = date_literal if model.is_daily else time_literal
-    return f"{model.window} >= {as_literal(window.start_at)} and {model.window} < {as_literal(window.end_at)}"
+    as_literal = date_literal if model.is_daily or model.period else time_literal
+    column = model.window or model.period
+    return f"{column} >= {as_literal(window.start_at)} and {column} < {as_literal(window.end_at)}"
 
 
 @contextmanager

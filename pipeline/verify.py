@@ -22,7 +22,7 @@ from pipeline.headers import literal
 from pipeline.home import Home
 from pipeline.manifest import Manifest, read_manifest
 from pipeline.models import Models, load_models
-from pipeline.periods import inside, kept_file
+from pipeline.periods import inside, is_dated, kept_file
 from pipeline.rule_tables import load_allocation, load_rules
 from pipeline.snapshots import dated_copies, open_snapshot
 from pipeline.warehouse import attach_reading, bootstrap, existing_tables, open_warehouse, utc_rows
@@ -170,7 +170,7 @@ def _compare(conn: Connection, models: Models, said: Manifest, period: date) -> 
     tables = [
         model
         for name, model in models.items()
-        if model.layer == "marts" and model.window and not model.is_view and name not in NOT_REBUILT
+        if model.layer == "marts" and is_dated(model) and not model.is_view and name not in NOT_REBUILT
     ]
     rows, differences = 0, list[str]()
     for model in tables:

@@ -25,7 +25,7 @@ NOVEMBER = date(2026, 11, 1)
 SPLIT_AT, CLOSED_AT = CLOCK - timedelta(days=2), CLOCK - timedelta(days=1)
 DATED = ("fct_cost_allocated_hourly", "fct_accelerator_usage_hourly", "fct_workload_usage_hourly")
 DATED += ("mart_workload_cost_daily", "mart_idle_cost_daily", "mart_accelerator_utilization_daily")
-DATED += ("mart_reconciliation_daily",)
+DATED += ("mart_reconciliation_daily", "mart_chargeback_daily", "mart_chargeback_monthly")
 BILL = "select sum(bill_usd) from mart_reconciliation_daily where basis = 'billed'"
 PENDING = "select coalesce(sum(change_usd), 0) from mart_restatements where status = 'pending'"
 STAMP = re.compile(r"2026111\dT\d{6}Z")

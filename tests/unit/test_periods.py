@@ -12,7 +12,8 @@ from pipeline import failpoints, periods, reading
 from pipeline.errors import ChipledgerError, NothingPublished, UsageError
 from pipeline.home import Home
 from pipeline.models import Models, load_models
-from pipeline.publish import publish
+from pipeline.publish import PUBLIC_PREFIXES, publish
+from pipeline.warehouse import SQL_DIR
 from tests.unit.toy_marts import DAY, DAY_1, NOW, add_hours, create_tables, toy_models
 
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
@@ -24,6 +25,16 @@ RESTATEMENTS = """-- mart_restatements: the periods there are.
 -- check:  fail | billing_period is not null | a period has a name
 select distinct cast(date_trunc('month', hour_at) as date) as billing_period from int_hours
 """
+MONTHS = """-- mart_months: what each billing period cost.
+-- grain:  billing_period
+-- column: billing_period | first day of the billing period
+-- column: billed_cost_usd | USD of the period
+-- check:  fail | billed_cost_usd >= 0 | a negative cost is a lost credit row
+select cast(date_trunc('month', hour_at) as date) as billing_period, sum(cost_usd) as billed_cost_usd
+from int_hours group by 1
+"""
+# they tell what closings and later bills do
+OF_CLOSINGS = {"mart_restatements", "mart_period_actions"}
 FAILPOINTS = ["before_close_commit", "after_close_commit", "before_reopen_commit", "after_reopen_commit"]
 
 
@@ -88,6 +99,26 @@ def test_a_closed_month_stands_and_the_others_move(
     conn.execute("delete from fct_hours where hour_at < ?", [FEB_1])
     publish_at(conn, place, models, LATER)
     assert costs(place) == [(1, 5), (2, 70)]
+
+
+def test_a_mart_of_months_keeps_the_closed_one_too(
+    conn: duckdb.DuckDBPyConnection, place: Home, models: Models
+) -> None:
+    (models.sql_dir / "marts" / "mart_months.sql").write_text(MONTHS, "utf-8")
+    models = load_models(models.sql_dir)
+    conn.execute("create table mart_months as select billing_period, 5 as billed_cost_usd from mart_restatements")
+    publish_at(conn, place, models, NOW)
+    close(conn, place)
+    conn.execute("update mart_months set billed_cost_usd = 50")
+    publish_at(conn, place, models, LATER)
+    sql = "select billing_period, billed_cost_usd from mart_months order by all"
+    assert reading.query(place.root, sql).rows == [(JANUARY, 5), (FEBRUARY, 50)]
+
+
+def test_no_published_table_of_billing_periods_forgets_that_they_close() -> None:
+    published = [model for name, model in load_models(SQL_DIR).items() if name.startswith(PUBLIC_PREFIXES)]
+    undated = {model.name for model in published if "billing_period" in model.columns and not periods.is_dated(model)}
+    assert undated == OF_CLOSINGS
 
 
 def test_reopening_lets_in_all_that_came_since_and_only_then(
