@@ -14,28 +14,16 @@
 -- column: cost_status | billed, or estimated where a part of the money is; NULL without money
 -- column: reason_if_null | why there is no unit cost, '' where there is one
 -- check:  fail | (cost_per_unit_usd is null) = (reason_if_null <> '') | a missing unit cost says why
--- check:  fail | effective_cost_usd is null or uncounted_cost_usd between 0 and effective_cost_usd | a part is not more than the whole
+-- check:  warn | effective_cost_usd is null or uncounted_cost_usd between 0 and effective_cost_usd | a part is more than the whole: negative lines outweigh the use of some days (see mart_workload_cost_daily)
 
-with chips as (
-    select
-        workload_id,
-        usage_date,
-        chip,
-        sum(effective_cost_usd) as effective_cost_usd,
-        max(device_hours) as device_hours,
-        bool_or(cost_status = 'estimated') as is_estimated,
-    from mart_workload_cost_daily
-    group by workload_id, usage_date, chip
-),
-
-costs as (
+with costs as (
     select
         workload_id,
         usage_date,
         sum(effective_cost_usd) as effective_cost_usd,
         sum(device_hours) as device_hours,
-        bool_or(is_estimated) as is_estimated,
-    from chips
+        bool_or(cost_status = 'estimated') as is_estimated,
+    from mart_workload_cost_daily
     group by workload_id, usage_date
 ),
 
@@ -90,6 +78,7 @@ lives as (
     group by workload_id, unit
 ),
 
+-- in 1e-10 USD, rounded half away from 0
 priced as (
     select
         *,
@@ -108,10 +97,12 @@ select
     cast(effective_cost_usd as decimal(38, 10)) as effective_cost_usd,
     cast(uncounted_cost_usd as decimal(38, 10)) as uncounted_cost_usd,
     cast(device_hours as decimal(24, 6)) as device_hours,
-    cast(cast((cost_units * 2 + divisor) // (divisor * 2) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
+    cast(cast(sign(cost_units) * ((abs(cost_units) * 2 + divisor) // (divisor * 2)) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
         as cost_per_unit_usd,
-    cast(cast((cost_units * 2000000 + divisor) // (divisor * 2) as decimal(38, 0)) * 0.0000000001 as decimal(38, 10))
-        as cost_per_million_units_usd,
+    cast(
+        cast(sign(cost_units) * ((abs(cost_units) * 2000000 + divisor) // (divisor * 2)) as decimal(38, 0)) * 0.0000000001
+        as decimal(38, 10)
+    ) as cost_per_million_units_usd,
     case when effective_cost_usd is not null then case when is_estimated then 'estimated' else 'billed' end end
         as cost_status,
     reason_if_null,

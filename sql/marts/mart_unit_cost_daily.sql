@@ -7,7 +7,7 @@
 -- column: units | how many; NULL where nobody counted
 -- column: effective_cost_usd | USD after discounts and commitments, failed and restarted attempts included; NULL where no money is allocated
 -- column: billed_cost_usd | USD as invoiced
--- column: device_hours | device-hours held
+-- column: device_hours | device-hours held, of billed and estimated hours together
 -- column: cost_per_million_units_usd | effective cost per million units; NULL with a reason
 -- column: cost_per_thousand_units_usd | the same per thousand, as one asks of requests
 -- column: cost_per_unit_usd | the same per unit, as one asks of steps, runs and epochs
@@ -27,7 +27,7 @@ with costs as (
         chip,
         sum(effective_cost_usd) as effective_cost_usd,
         sum(billed_cost_usd) as billed_cost_usd,
-        max(device_hours) as device_hours,
+        sum(device_hours) as device_hours,
         case when bool_or(cost_status = 'estimated') then 'estimated' else 'billed' end as cost_status,
     from mart_workload_cost_daily
     where usage_date >= $start_at and usage_date < $end_at
