@@ -76,7 +76,7 @@
 -- column: x_Operation | operation of the line
 -- column: x_RecordType | record type of the line
 -- column: x_ServiceCode | product code
--- column: x_Team | owning team, '' where no rule names one
+-- column: x_Team | owning team on that day, '' where nothing names one: the team that inherits an account is in mart_chargeback_daily alone
 -- column: x_UsageDate | UTC day the money belongs to
 -- column: x_UsageHourStart | UTC hour the money belongs to
 -- column: x_WorkloadId | workload, '' in the other classes
@@ -108,8 +108,10 @@ spread as (
     where usage_date >= $start_at and usage_date < $end_at
 ),
 
+-- a tag that is renamed charges another team from that day on
 workloads as (
     select
+        cast(usage_hour_at as date) as usage_date,
         workload_id,
         max(workload) as workload,
         max(team) as team,
@@ -131,14 +133,14 @@ workloads as (
         from int_line_workloads
     )
     where usage_hour_at >= cast($start_at as timestamptz) and usage_hour_at < cast($end_at as timestamptz)
-    group by workload_id
+    group by cast(usage_hour_at as date), workload_id
 ),
 
 joined as (
     select
         f.*,
         t.* exclude (cost_line_id),
-        w.* exclude (workload_id),
+        w.* exclude (usage_date, workload_id),
         s.weight,
         s.part_ratio,
         s.pricing_quantity as part_quantity,
@@ -156,7 +158,7 @@ joined as (
         end as line_quantity,
     from facts as f
     join terms as t using (cost_line_id)
-    left join workloads as w using (workload_id)
+    left join workloads as w using (usage_date, workload_id)
     left join spread as s using (usage_hour_at, cost_line_id, cost_class, workload_id, chip)
 ),
 
