@@ -4,7 +4,6 @@
 -- column: usage_hour_at | UTC hour in which the line starts
 -- column: usage_date | UTC day in which the line starts
 -- column: usage_end_at | end of the line, exclusive; NULL where the bill does not tell
--- column: span_hours | 1, or 24 for a daily group
 -- column: cost_source | cur, focus or cost_explorer
 -- column: billing_period | first day of the billing period
 -- column: delivered_at | when the supplier made this version
@@ -29,7 +28,7 @@
 -- column: list_cost_usd | USD at public on-demand price; NULL where the line has none
 -- check:  fail | line_class in ('accelerator', 'idle.reserved_unused', 'shared', 'unattributed', 'adjustment') | every line has a class
 -- check:  fail | query: select s.fee_line_id from int_capacity_blocks as s join int_cost_lines as l on s.fee_line_id = l.cost_line_id where s.start_at is not null and l.usage_hour_at >= $start_at and l.usage_hour_at < $end_at and (l.effective_cost_usd <> 0 or l.shifted_cost_usd <> -s.fee_usd) | a fee that is spread over its block has no cost left of its own
--- check:  warn | line_class <> 'accelerator' or cost_source = 'cost_explorer' or usage_ms <= 3600000 | an instance line longer than an hour: ask AWS for an HOURLY export, or the day is judged by its first hour
+-- check:  warn | line_class <> 'accelerator' or cost_source = 'cost_explorer' or (usage_ms <= 3600000 and coalesce(usage_end_at <= usage_hour_at + interval 1 hour, true)) | an instance line longer than an hour: ask AWS for an HOURLY export, or the day is judged by its first hour
 -- check:  warn | query: select distinct account_id, billing_period from stg_cost_explorer_groups anti join int_bill_sources using (account_id, billing_period) | these accounts have Cost Explorer alone: daily precision only
 -- window: usage_hour_at
 
@@ -151,19 +150,15 @@ pieces as (
 lines as (
     select
         * exclude (export_name, payer_account_id),
-        1 as span_hours,
     from without_fees
     union all by name
-    select
-        *,
-        1 as span_hours,
+    select *
     from pieces
     union all by name
     select
         cost_line_id,
         usage_hour_at,
         usage_hour_at + interval 1 day as usage_end_at,
-        24 as span_hours,
         'cost_explorer' as cost_source,
         'AWS' as provider,
         billing_period,
@@ -252,7 +247,6 @@ select
     usage_hour_at,
     cast(usage_hour_at as date) as usage_date,
     usage_end_at,
-    span_hours,
     cost_source,
     billing_period,
     delivered_at,
