@@ -18,7 +18,8 @@ with paid as (
         bool_or(cost_status = 'estimated') as is_estimated,
     from fct_cost_allocated_hourly
     where
-        cost_class in ('workload', 'idle.unallocated', 'unattributed') and chip <> 'other' and instance_id <> ''
+        -- what is spread by device time; a daily group of several instances names none of them
+        cost_class in ('workload', 'idle.unallocated', 'unattributed') and chip <> 'other' and allocation_policy <> ''
         and usage_date >= cast($from_date as date) and usage_date < cast($to_date as date)
     group by all
 ),
