@@ -1,4 +1,5 @@
 -- workload_cost: what did each workload, team and account cost per day, and which share of the day's bill is that?
+-- column: team | team of the workload on that day, else the team that inherits the account, as in mart_chargeback_daily; '' where nobody does
 -- column: cost_class | workload, or the class of money that no workload answers for (workload_id '' there)
 -- column: cost_status | billed, or estimated for hours that no bill covers yet
 -- column: cost_usd | USD in the basis asked for
@@ -9,14 +10,24 @@
 -- param:  from_date = '1970-01-01' | first UTC day
 -- param:  to_date = '9999-12-31' | day after the last
 -- param:  team = '' | only this team; '' is all
-with days as (
+with teams as (
+    select
+        usage_date,
+        workload_id,
+        account_id,
+        max(team) as team,
+    from mart_chargeback_daily
+    group by all
+),
+
+days as (
     select
         c.usage_date,
         c.account_id,
         c.cost_class,
         c.workload_id,
         c.cost_status,
-        coalesce(w.team, '') as team,
+        coalesce(t.team, '') as team,
         sum(case $basis
             when 'effective' then c.effective_cost_usd
             when 'billed' then c.billed_cost_usd
@@ -25,7 +36,7 @@ with days as (
         end) as known_usd,
         $basis <> 'list' or count(*) = count(c.list_cost_usd) as is_known,
     from fct_cost_allocated_hourly as c
-    left join dim_workload as w on c.workload_id = w.workload_id
+    left join teams as t on c.usage_date = t.usage_date and c.workload_id = t.workload_id and c.account_id = t.account_id
     where c.usage_date >= cast($from_date as date) and c.usage_date < cast($to_date as date)
     group by all
 ),

@@ -4,6 +4,7 @@
 -- column: forecast_low_usd | forecast minus 1.96 standard deviations of such a sum; never below month_to_date_usd
 -- column: forecast_high_usd | forecast plus the same
 -- column: over_budget_usd | forecast minus budget; NULL without one
+-- limit:  by the team that owns a workload now: what another team was charged before is in mart_chargeback_monthly
 -- limit:  the interval takes days for independent and alike: no trend, no weekday, no planned change. Workload money only
 -- limit:  a day on which no workload at all was seen is not known: its money is unattributed and in no figure here
 -- limit:  NULL where fewer than 7 days are known. A budget is what you give for the team asked for; none is kept here

@@ -4,7 +4,7 @@
 -- column: without_team_usd | effective USD of workloads with a name and no team
 -- column: unattributed_usd | effective USD of accelerators that were not seen or held by nobody with a name
 -- column: without_team_ratio | the last two over all three; NULL where that is not above 0
--- limit:  team comes from workloads.toml as it is now, also for weeks gone by; idle money is no question of tags and left out
+-- limit:  team is the newest that rules and tags name, also for weeks gone by; idle money is no question of tags and left out
 -- param:  from_date = '1970-01-01' | first UTC day
 -- param:  to_date = '9999-12-31' | day after the last
 with weeks as (
