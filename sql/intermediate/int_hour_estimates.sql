@@ -9,7 +9,7 @@
 -- column: instance_type | EC2 instance type
 -- column: chip | chip of its devices
 -- column: is_spot | the inventory calls it a spot instance
--- column: is_covered | a bill speaks for the hour: the estimate only tells how good estimates are
+-- column: is_covered | the bill of its account reaches beyond the hour: the estimate only tells how good estimates are
 -- column: usage_ms | milliseconds of instance time
 -- column: price_source | own_rate, list or none
 -- column: billed_cost_usd | USD as it would be invoiced; NULL without a price
@@ -18,6 +18,7 @@
 -- check:  fail | price_source in ('own_rate', 'list', 'none') | a price comes from somewhere
 -- check:  fail | (effective_cost_usd is null) = (price_source = 'none') | no price, no cost
 -- check:  warn | is_covered or price_source <> 'none' | no price is known for these unbilled instance-hours: their money is missing until the bill comes; add a price list
+-- check:  warn | query: select account_id, cast(date_trunc('month', usage_hour_at) as date) as billing_period, count(*) as instance_hours, cast(sum(usage_ms) / 3600000 as decimal(18, 6)) as paid_hours from int_hour_estimates where is_covered and usage_hour_at >= $start_at and usage_hour_at < $end_at and (account_id, cast(date_trunc('month', usage_hour_at) as date)) not in (select (s.account_id, s.billing_period) from int_bill_sources as s) and (account_id, cast(date_trunc('month', usage_hour_at) as date)) not in (select (e.account_id, cast(date_trunc('month', e.usage_date) as date)) from int_cost_explorer_days as e) group by account_id, billing_period | no bill holds these months of the accounts, while a later month has one: their money is missing, and is no longer estimated. Deliver the months, or let Cost Explorer be pulled for them
 -- window: usage_hour_at
 
 with hours as (

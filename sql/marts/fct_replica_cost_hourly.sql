@@ -14,7 +14,7 @@
 -- column: held_device_hours | device-hours held
 -- column: busy_device_hours | device-hours of execution; NULL where unknown
 -- column: known_device_hours | the part of held_device_hours whose execution is known
--- column: effective_cost_usd | part of what its workload cost on the instance, by held device time; the replicas sum to the workload exactly. NULL where no money is allocated
+-- column: effective_cost_usd | part of what its workload cost on the instance, by held device time; the replicas sum to the workload exactly. NULL where no money is allocated, or where a daily group of Cost Explorer holds the workload's hours on several instances
 -- column: cost_status | billed, or estimated where a part of the money is; '' without money
 -- check:  fail | held_devices >= 0 | nobody holds less than nothing
 -- check:  fail | (effective_cost_usd is null) = (cost_status = '') | money has a status

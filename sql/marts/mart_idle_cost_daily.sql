@@ -10,7 +10,7 @@
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use, of the hours that a bill covers
 -- column: billed_cost_usd | USD as invoiced: a Savings Plan or reservation fee stands here whole, used or not; use effective to rank
 -- column: estimated_cost_usd | the same as estimated for the hours that no bill covers yet: never in the two above
--- column: device_hours | device-hours of capacity behind that money; NULL where the line is no instance time
+-- column: device_hours | device-hours of capacity of that kind, billed, estimated or without a price; NULL where the line is no instance time, or where a daily group of Cost Explorer lays regions or clusters together
 -- check:  fail | cost_class like 'idle.%' or cost_class = 'unattributed' | only money without a workload stands here
 -- check:  fail | device_hours is null or device_hours >= 0 | capacity is never negative
 -- window: usage_date

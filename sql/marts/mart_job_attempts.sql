@@ -16,6 +16,7 @@
 -- column: run_seconds | seconds from start to end
 -- column: device_count | accelerators it asked for; else what it held on average while it ran; NULL where neither is known
 -- column: device_hours | device-hours held while it ran
+-- column: uncosted_device_hours | the part of device_hours in hours that no money is known for: in no USD here
 -- column: effective_cost_usd | USD of the device time held while it ran, working or not; the attempts of a replica share its hours by the time they ran. NULL with a reason
 -- column: unused_cost_usd | the part of it that paid for time without execution, of the hours whose execution is known; NULL where none is
 -- column: waiting_cost_usd | USD of what was held in hours before it ran at all: reserved, but waiting. Not in effective_cost_usd
@@ -150,6 +151,7 @@ sums as (
         min(cluster) as cluster,
         min(chip) as chip,
         sum(held_millionths) filter (where phase = 'run') as held_millionths,
+        sum(held_millionths) filter (where phase = 'run' and cost_units is null) as uncosted_millionths,
         sum(paid_units) filter (where phase = 'run') as run_units,
         sum(paid_units) filter (where phase = 'wait') as wait_units,
         sum(unused_units) filter (where phase = 'run') as unused_units,
@@ -166,6 +168,7 @@ measured as (
         s.cluster,
         s.chip,
         s.held_millionths,
+        s.uncosted_millionths,
         s.run_units,
         s.wait_units,
         s.unused_units,
@@ -177,7 +180,7 @@ measured as (
             when a.start_at is null then 'it never ran'
             when b.attempt_id is not null then 'its name stands in several clusters'
             when coalesce(s.run_hours, 0) = 0 then 'no telemetry saw it hold an accelerator'
-            else 'no cost allocated: neither bill nor price covers its hours'
+            else 'no cost by instance: neither bill nor price covers its hours, or a daily group holds several instances'
         end as reason_if_null,
     from attempts as a
     left join sums as s using (attempt_id)
@@ -204,6 +207,8 @@ select
         cast(cast(held_millionths as double) * 3600 / nullif(run_seconds, 0) / 1000000 as decimal(18, 6))
     ) as device_count,
     cast(cast(held_millionths as decimal(28, 0)) * 0.000001 as decimal(18, 6)) as device_hours,
+    cast(cast(case when held_millionths is not null then coalesce(uncosted_millionths, 0) end as decimal(28, 0)) * 0.000001 as decimal(18, 6))
+        as uncosted_device_hours,
     cast(cast(run_units as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as effective_cost_usd,
     cast(cast(unused_units as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as unused_cost_usd,
     cast(cast(wait_units as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as waiting_cost_usd,

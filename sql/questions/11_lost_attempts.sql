@@ -12,6 +12,7 @@
 -- column: uncosted_attempts | attempts that ran and have no cost: not in any USD here
 -- column: reason_if_null | why there is no cost, '' where there is one
 -- limit:  an attempt counts whole, also where the next one went on from its checkpoint: no source tells what was saved, so this is the most that was lost
+-- limit:  hours of an attempt that no money is known for are in no USD: uncosted_device_hours of mart_job_attempts
 -- limit:  nodes that stand idle between two attempts are held by nobody: question 21 shows them beside the waiting
 -- param:  team = '' | only this team; '' is all
 -- param:  from_date = '1970-01-01' | first UTC day

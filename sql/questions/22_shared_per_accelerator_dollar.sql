@@ -9,9 +9,9 @@ with days as (
     select
         usage_date,
         account_id,
-        coalesce(sum(effective_cost_usd) filter (where chip <> 'other' and cost_class <> 'adjustment'), 0)
+        coalesce(sum(effective_cost_usd) filter (where chip <> 'other' and cost_class not in ('adjustment', 'shared')), 0)
             as accelerator_usd,
-        coalesce(sum(effective_cost_usd) filter (where chip = 'other' and cost_class = 'shared'), 0) as shared_usd,
+        coalesce(sum(effective_cost_usd) filter (where cost_class = 'shared'), 0) as shared_usd,
     from fct_cost_allocated_hourly
     where
         cost_status = 'billed'

@@ -2,7 +2,7 @@
 -- column: usage_date | UTC day that was looked at
 -- column: replicas | replicas at work, mean over the hours in which any was
 -- column: devices_per_replica | device time of the middle replica in its fullest hour: 0.25 is one of four cores, 0.428571 a MIG instance of three slices
--- column: average_usd_per_replica_hour | effective USD of the workload over its replica-hours
+-- column: average_usd_per_replica_hour | effective USD of the workload over the replica-hours whose money is known; NULL where none is
 -- column: free_replicas_low | replicas that would have fitted into what nobody held on running instances of this type and cluster, in the worst hour of the day
 -- column: free_replicas_mean | the same, mean over the hours
 -- column: marginal_usd_per_replica_hour | USD of the next replica: 0 where one fits at every hour into what is paid for anyway, else next_instance_usd_per_hour over replicas_per_instance
@@ -37,6 +37,7 @@ replicas as (
         max(held_devices) as devices,
         max(part_share_ratio) as share,
         sum(held_device_hours) as device_hours,
+        sum(held_device_hours) filter (where effective_cost_usd is not null) as costed_device_hours,
         sum(effective_cost_usd) as cost_usd,
     from held
     group by all
@@ -51,6 +52,7 @@ workloads as (
         quantile_disc(devices, 0.5) as devices,
         quantile_disc(share, 0.5) as share,
         cast(sum(device_hours / nullif(devices, 0)) as decimal(18, 6)) as replica_hours,
+        cast(sum(costed_device_hours / nullif(devices, 0)) as decimal(18, 6)) as costed_replica_hours,
         sum(cost_usd) as cost_usd,
     from replicas
     group by all
@@ -150,7 +152,7 @@ prices as (
 beside as (
     select
         w.*,
-        cast(w.cost_usd / nullif(w.replica_hours, 0) as decimal(38, 10)) as average_usd,
+        cast(w.cost_usd / nullif(w.costed_replica_hours, 0) as decimal(38, 10)) as average_usd,
         cast(w.replica_hours / h.hours as decimal(18, 6)) as replicas,
         f.free_replicas_low,
         f.free_replicas_mean,
