@@ -20,11 +20,12 @@ resource "aws_bcmdataexports_export" "costs" {
       table_configurations = {
         COST_AND_USAGE_REPORT = {
           # AWS adds this one by itself; left out, the provider takes it for a change and fails.
-          BILLING_VIEW_ARN                      = "arn:${local.partition}:billing::${local.account}:billingview/primary"
-          TIME_GRANULARITY                      = "HOURLY"
-          INCLUDE_RESOURCES                     = "TRUE"
-          INCLUDE_CAPACITY_RESERVATION_DATA     = "TRUE"
-          INCLUDE_MANUAL_DISCOUNT_COMPATIBILITY = "FALSE"
+          BILLING_VIEW_ARN                  = "arn:${local.partition}:billing::${local.account}:billingview/primary"
+          TIME_GRANULARITY                  = "HOURLY"
+          INCLUDE_RESOURCES                 = "TRUE"
+          INCLUDE_CAPACITY_RESERVATION_DATA = "TRUE"
+          # Private discounts as lines, or billed would be above the invoice by them.
+          INCLUDE_MANUAL_DISCOUNT_COMPATIBILITY = "TRUE"
           INCLUDE_SPLIT_COST_ALLOCATION_DATA    = var.split_cost_allocation ? "TRUE" : "FALSE"
         }
       }

@@ -81,6 +81,10 @@ def test_the_cost_export_holds_exactly_the_columns_that_are_read() -> None:
     assert all(re.fullmatch("[a-z][a-z0-9_]+", column) for column in READS["cur_columns"])
 
 
+def test_private_discounts_come_as_lines_of_the_bill(module: str) -> None:
+    assert re.search(r'INCLUDE_MANUAL_DISCOUNT_COMPATIBILITY\s+= "TRUE"', module)
+
+
 def test_the_metric_stream_sends_exactly_the_metrics_that_are_read() -> None:
     """To mend it, write sorted(RULES) of pipeline/sources/cloudwatch_series.py into deploy/terraform/reads.json."""
     assert READS["metric_names"] == sorted(RULES)
