@@ -38,7 +38,7 @@ UNUSED = "select sum(allocated_unused_cost_usd) as unused_usd from mart_workload
 WORKLOADS = f"""
 select cost.workload_id, string_agg(distinct cost.chip, ', ' order by cost.chip) as chip,
     sum(cost.effective_cost_usd) as effective_usd, sum(cost.device_hours) as device_hours,
-    sum(cost.busy_device_hours) / nullif(sum(cost.device_hours) filter (cost.busy_device_hours is not null), 0) as busy,
+    sum(cost.busy_device_hours) / nullif(sum(cost.known_device_hours), 0) as busy,
     sum(cost.allocated_unused_cost_usd) as unused_usd
 from mart_workload_cost_daily as cost
 group by cost.workload_id order by effective_usd desc, cost.workload_id limit {TOP_WORKLOADS}

@@ -9,7 +9,7 @@
 -- column: held_ns | share-weighted nanoseconds held in the stretch
 -- column: busy_ns | share-weighted nanoseconds of execution in the stretch
 -- column: device_ns | held nanoseconds of the whole device: a MIG instance counts by its slices
--- column: impact_usd | USD of the held time: from the bill, else at list price; NULL where no hour has a price
+-- column: impact_usd | USD of the held time: from the bill, else at list price; 0 in an hour whose negative lines outweigh its use; NULL where no hour has a price
 -- column: price_basis | effective: from the bill; list: some hours at list price; none: some hours without any price
 -- column: device_id | physical device
 -- column: chip | chip
@@ -104,7 +104,7 @@ priced as (
         p.*,
         case
             when c.effective_cost_usd is not null and w.weight_ns > 0
-                then p.device_ns * c.effective_cost_usd / w.weight_ns
+                then p.device_ns * greatest(c.effective_cost_usd, 0) / w.weight_ns
             else p.device_ns * p.list_usd_per_device_hour / 3600000000000
         end as impact_usd,
         case

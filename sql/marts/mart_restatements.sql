@@ -11,7 +11,7 @@
 -- column: current_usd | billed since
 -- column: change_usd | current minus previous
 -- column: previous_effective_usd | effective before; NULL where nothing was known of the account's month
--- column: current_effective_usd | effective since
+-- column: current_effective_usd | effective since, as the supplier tells it: the fee of a Capacity Block, spread elsewhere, stands whole where it was charged
 -- column: change_effective_usd | current minus previous
 -- check:  fail | change_usd = current_usd - coalesce(previous_usd, 0) and change_effective_usd = current_effective_usd - coalesce(previous_effective_usd, 0) | a change is the difference
 -- check:  fail | query: select billing_period, account_id, record_type, coalesce(r.billed, 0) as changes_usd, coalesce(b.billed_cost_usd, 0) as bill_usd, coalesce(r.effective, 0) as changes_effective_usd, coalesce(b.effective_cost_usd, 0) as bill_effective_usd from (select billing_period, account_id, record_type, sum(change_usd) as billed, sum(change_effective_usd) as effective from mart_restatements group by billing_period, account_id, record_type) as r full join int_bills as b using (billing_period, account_id, record_type) where coalesce(r.billed, 0) <> coalesce(b.billed_cost_usd, 0) or coalesce(r.effective, 0) <> coalesce(b.effective_cost_usd, 0) | the changes of all deliveries do not add up to the bill

@@ -10,13 +10,15 @@
 -- param:  to_date = '9999-12-31' | day after the last
 with used as (
     select
-        usage_hour_at,
-        instance_id,
-        workload_id,
-        sum(busy_seconds) as busy_seconds,
-        sum(busy_held_seconds) as known_seconds,
-    from fct_workload_usage_hourly
-    where instance_id <> ''
+        u.usage_hour_at,
+        u.instance_id,
+        u.workload_id,
+        -- a MIG instance by its slices
+        sum(cast(cast(u.busy_seconds as decimal(28, 9)) * a.device_share_ratio as decimal(24, 9))) as busy_seconds,
+        sum(cast(cast(u.busy_held_seconds as decimal(28, 9)) * a.device_share_ratio as decimal(24, 9))) as known_seconds,
+    from fct_workload_usage_hourly as u
+    inner join dim_accelerator as a on u.accelerator_id = a.accelerator_id
+    where u.instance_id <> ''
     group by all
 ),
 
