@@ -8,7 +8,7 @@
 -- limit:  the interval takes days for independent and alike: no trend, no weekday, no planned change. Workload money only
 -- limit:  a day on which no workload at all was seen is not known: its money is unattributed and in no figure here
 -- limit:  NULL where fewer than 7 days are known. A budget is what you give for the team asked for; none is kept here
--- param:  as_of_date = (select max(usage_date) from fct_cost_allocated_hourly where cost_status = 'billed') | last whole day
+-- param:  as_of_date = (select cast(max(usage_hour_at) + interval 1 hour as date) - 1 from fct_cost_allocated_hourly) | last day that is known to its end, billed or estimated
 -- param:  team = '' | only this team; '' is all
 -- param:  budget_usd = null | USD per month of that team
 with asked as (
