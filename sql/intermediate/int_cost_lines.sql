@@ -148,8 +148,7 @@ pieces as (
 ),
 
 lines as (
-    select
-        * exclude (export_name, payer_account_id),
+    select * exclude (export_name, payer_account_id)
     from without_fees
     union all by name
     select *

@@ -207,8 +207,10 @@ select
         cast(cast(held_millionths as double) * 3600 / nullif(run_seconds, 0) / 1000000 as decimal(18, 6))
     ) as device_count,
     cast(cast(held_millionths as decimal(28, 0)) * 0.000001 as decimal(18, 6)) as device_hours,
-    cast(cast(case when held_millionths is not null then coalesce(uncosted_millionths, 0) end as decimal(28, 0)) * 0.000001 as decimal(18, 6))
-        as uncosted_device_hours,
+    case
+        when held_millionths is not null
+            then cast(cast(coalesce(uncosted_millionths, 0) as decimal(28, 0)) * 0.000001 as decimal(18, 6))
+    end as uncosted_device_hours,
     cast(cast(run_units as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as effective_cost_usd,
     cast(cast(unused_units as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as unused_cost_usd,
     cast(cast(wait_units as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as waiting_cost_usd,
