@@ -175,8 +175,8 @@ lines as (
         cast(null as decimal(38, 10)) as list_cost_usd,
         false as is_shared_service,
         false as is_unused,
-        false as is_upfront,
-        contains(usage_type, 'CapacityBlockFee') as is_block_fee,
+        is_upfront,
+        is_block_fee,
         case
             when record_type like 'SavingsPlan%' then 'savings_plan'
             when record_type in ('DiscountedUsage', 'RIFee') then 'reserved_instance'

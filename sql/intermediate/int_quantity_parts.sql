@@ -20,7 +20,6 @@ with terms as (
         contracted_cost_usd,
         case when coalesce(pricing_quantity, 0) <> 0 then pricing_quantity else 1 end as line_quantity,
         coalesce(consumed_quantity, pricing_quantity, 1) as line_consumed,
-        1 as one,
     from int_line_terms
     where usage_hour_at >= cast($start_at as timestamptz) and usage_hour_at < cast($end_at as timestamptz)
 ),
@@ -48,6 +47,23 @@ places as (
     where usage_date >= $start_at and usage_date < $end_at
     -- a line that is not spread has one part of weight 1
     qualify line_weight > 1
+),
+
+-- units of 1e-12 for ratio and quantities, of 1e-10 USD
+divided as (
+    select
+        places.*,
+        list_transform(
+            [
+                cast(1000000000000 as hugeint),
+                cast(line_quantity * 1000000000000 as hugeint),
+                cast(line_consumed * 1000000000000 as hugeint),
+                cast(contracted_cost_usd * 10000000000 as hugeint)
+            ],
+            lambda whole: sign(whole) * (abs(whole) * weight_to // line_weight - abs(whole) * (weight_to - weight) // line_weight)
+        ) as parts,
+    from places
+    join terms using (cost_line_id)
 )
 
 select
@@ -58,37 +74,8 @@ select
     workload_id,
     chip,
     cast(weight as bigint) as weight,
-    cast(
-        cast(
-            sign(one) * (
-                cast(abs(one) * 1000000000000 as hugeint) * weight_to // line_weight
-                - cast(abs(one) * 1000000000000 as hugeint) * (weight_to - weight) // line_weight
-            ) as decimal(13, 0)
-        ) * 0.000000000001 as decimal(38, 12)
-    ) as part_ratio,
-    cast(
-        cast(
-            sign(line_quantity) * (
-                cast(abs(line_quantity) * 1000000000000 as hugeint) * weight_to // line_weight
-                - cast(abs(line_quantity) * 1000000000000 as hugeint) * (weight_to - weight) // line_weight
-            ) as decimal(25, 0)
-        ) * 0.000000000001 as decimal(38, 12)
-    ) as pricing_quantity,
-    cast(
-        cast(
-            sign(line_consumed) * (
-                cast(abs(line_consumed) * 1000000000000 as hugeint) * weight_to // line_weight
-                - cast(abs(line_consumed) * 1000000000000 as hugeint) * (weight_to - weight) // line_weight
-            ) as decimal(25, 0)
-        ) * 0.000000000001 as decimal(38, 12)
-    ) as consumed_quantity,
-    cast(
-        cast(
-            sign(contracted_cost_usd) * (
-                cast(abs(contracted_cost_usd) * 10000000000 as hugeint) * weight_to // line_weight
-                - cast(abs(contracted_cost_usd) * 10000000000 as hugeint) * (weight_to - weight) // line_weight
-            ) as decimal(28, 0)
-        ) * 0.0000000001 as decimal(38, 10)
-    ) as contracted_cost_usd,
-from places
-join terms using (cost_line_id)
+    cast(cast(parts[1] as decimal(13, 0)) * 0.000000000001 as decimal(38, 12)) as part_ratio,
+    cast(cast(parts[2] as decimal(25, 0)) * 0.000000000001 as decimal(38, 12)) as pricing_quantity,
+    cast(cast(parts[3] as decimal(25, 0)) * 0.000000000001 as decimal(38, 12)) as consumed_quantity,
+    cast(cast(parts[4] as decimal(28, 0)) * 0.0000000001 as decimal(38, 10)) as contracted_cost_usd,
+from divided

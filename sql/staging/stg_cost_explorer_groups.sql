@@ -14,6 +14,8 @@
 -- column: billed_cost_usd | UnblendedCost
 -- column: blended_cost_usd | BlendedCost; NULL where not asked
 -- column: effective_cost_usd | NetAmortizedCost where the payer has it, else AmortizedCost
+-- column: is_upfront | a fee paid once, whose cost AWS spreads over its use: amortised it is 0
+-- column: is_block_fee | the fee of a Capacity Block, which AWS spreads over nothing
 -- column: is_estimated | AWS still calls the day estimated
 -- check:  fail | billed_cost_usd is not null | a group without a cost cannot be conserved
 -- check:  fail | effective_cost_usd is not null | a group without a cost cannot be conserved
@@ -45,5 +47,7 @@ select
     unblended_cost as billed_cost_usd,
     blended_cost as blended_cost_usd,
     effective_cost_usd,
+    record_type = 'Fee' and effective_cost_usd = 0 and unblended_cost <> 0 as is_upfront,
+    contains(usage_type, 'CapacityBlockFee') or (record_type = 'Fee' and contains(usage_type, 'CapacityBlock')) as is_block_fee,
     estimated as is_estimated,
 from current_pull
