@@ -205,6 +205,7 @@ kinds as (
         or lines.product_code in ('AmazonEKS', 'AWSELB', 'AmazonVPC', 'AWSDataTransfer', 'AmazonEFS', 'AmazonFSx')
         or lines.product_code ilike '%Support%'
         or lines.product_code ilike '%Kubernetes%'
+        or lines.record_type = 'Support'
         or lines.is_shared_service
         or regexp_matches(lines.usage_type, '(^|-)Support') as is_shared,
         lines.commitment_kind = 'capacity_block' as is_block_piece,

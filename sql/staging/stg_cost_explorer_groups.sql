@@ -6,7 +6,7 @@
 -- column: billing_period | first day of the billing period
 -- column: delivered_at | when it was pulled
 -- column: account_id | linked account
--- column: record_type | RECORD_TYPE group key
+-- column: record_type | RECORD_TYPE group key in the words of CUR
 -- column: product_code | service name where grouped by it
 -- column: usage_type | USAGE_TYPE group key
 -- column: instance_type | instance type named by the group or by its usage type, else ''

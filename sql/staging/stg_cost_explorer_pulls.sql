@@ -5,7 +5,7 @@
 -- column: pulled_at | when the last page of the pull came; its pages are seconds apart, another pull more than 15 minutes
 -- column: delivered_at | when the group's page came
 -- column: landed_number | number in the ledger of the page's delivery
--- column: record_type | RECORD_TYPE group key
+-- column: record_type | RECORD_TYPE group key in the words of CUR: Recurring is RIFee, Enterprise Discount Program Discount is EdpDiscount
 -- column: usage_type | USAGE_TYPE group key
 -- column: instance_type | INSTANCE_TYPE group key
 -- column: service | SERVICE group key
@@ -61,7 +61,15 @@ select
     pulled_at,
     delivered_at,
     landed_number,
-    record_type,
+    case record_type
+        when 'Recurring' then 'RIFee'
+        when 'Enterprise Discount Program Discount' then 'EdpDiscount'
+        when 'Private Rate Card Discount' then 'PrivateRateDiscount'
+        when 'Solution Provider Program Discount' then 'SppDiscount'
+        when 'Bundled Discount' then 'BundledDiscount'
+        when 'Support fee' then 'Support'
+        else record_type
+    end as record_type,
     usage_type,
     instance_type,
     service,
