@@ -5,7 +5,7 @@
 -- column: mix_usd | the rest: types that grew or shrank against the whole, new and gone ones with all their money
 -- limit:  price + volume + mix = change exactly, in each row and in sum: what rounding of ratios to 1e-10 leaves is in mix
 -- limit:  accelerators only, without fees for what was reserved and not used; a bill that is not whole yet looks like a fall in volume
--- param:  usage_date = (select max(usage_date) from fct_cost_allocated_hourly where cost_status = 'billed') | UTC day to explain
+-- param:  usage_date = (select cast(max(usage_hour_at) + interval 1 hour as date) - 1 from fct_cost_allocated_hourly where cost_status = 'billed') | UTC day to explain, by default the last that is billed to its end
 with sides as (
     select
         case usage_date when cast($usage_date as date) then 'now' else 'then' end as side,
