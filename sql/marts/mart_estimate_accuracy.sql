@@ -3,8 +3,8 @@
 -- column: usage_date | UTC day
 -- column: account_id | account that pays
 -- column: instance_type | EC2 instance type
--- column: billed_instance_hours | instance-hours that the bill covers
--- column: billed_cost_usd | USD as invoiced for them
+-- column: billed_instance_hours | instance-hours before the end of the account's bill
+-- column: billed_cost_usd | USD as invoiced for them; NULL where no bill holds them (a month that was never delivered)
 -- column: effective_cost_usd | USD after discounts, commitments and upfront fees spread over use for them
 -- column: estimated_effective_cost_usd | what the estimate of the same hours says; NULL where one of them has no price
 -- column: error_usd | estimate minus effective cost
