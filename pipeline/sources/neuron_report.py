@@ -128,7 +128,9 @@ def _add_runtime(runtime: Json, found: _Runtimes) -> None:
     groups = _object(runtime, "report")
     found.error_count += dead + sum(_failed(group) for group in groups.values())
     counters, memory = _first(groups, COUNTERS), _object(groups, "memory_used")
-    busy_counts, held_counts = (not dead and not _failed(group) for group in (counters, memory))
+    # a configuration without core counters tells as little of them as counters that failed
+    busy_counts = not dead and not _failed(counters) and any(name in groups for name in COUNTERS)
+    held_counts = not dead and not _failed(memory)
     found.counter_error_count += not busy_counts
     for group in (counters if busy_counts else {}, memory if held_counts else {}):
         found.shortest_period = min(found.shortest_period, _number(group, "period") or float("inf"))

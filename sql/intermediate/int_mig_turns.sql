@@ -9,7 +9,7 @@
 -- lookback: 2 hours
 
 -- few GPUs are seen in both forms
-with places as materialized (
+with both_forms as (
     select *
     from int_accelerator_places
     where
@@ -26,6 +26,28 @@ with places as materialized (
             group by p.device_id, p.instance_id
             having min(p.device_slice_count) = 1 and max(p.device_slice_count) > 1
         )
+        -- a row of the whole GPU beside each of its instances' is no form of it
+        and (
+            device_slice_count > 1
+            or not is_contested
+            or label_key in (
+                select c.label_key
+                from int_gpu_copies as c
+                where c.sample_at >= $start_at - interval 2 hours and c.sample_at < $end_at
+            )
+        )
+),
+
+-- and few of their hours have the other form at hand
+places as materialized (
+    select b.*
+    from both_forms as b
+    semi join both_forms as o
+        on
+            b.device_id = o.device_id
+            and b.instance_id = o.instance_id
+            and (b.device_slice_count = 1) = (o.device_slice_count > 1)
+            and b.seen_hour_at between o.seen_hour_at - interval 2 hours and o.seen_hour_at + interval 2 hours
 ),
 
 labels as (
@@ -55,7 +77,7 @@ labels as (
     where sample_at >= $start_at - interval 2 hours and sample_at < $end_at
 ),
 
-samples as materialized (
+samples as (
     select distinct
         p.accelerator_id,
         p.instance_id,
@@ -81,32 +103,24 @@ in_order as (
     select
         *,
         lag(sample_at) over (partition by accelerator_id, instance_id order by sample_at) as sample_before_at,
+        max(sample_at) filter (where is_divided) over earlier as divided_until_at,
+        max(sample_at) filter (where not is_divided) over earlier as whole_until_at,
     from samples
-),
-
-other_forms as (
-    select distinct
-        device_id,
-        instance_id,
-        not is_divided as is_divided,
-        sample_at,
-    from samples
+    window
+        earlier as (
+            partition by device_id, instance_id order by sample_at
+            rows between unbounded preceding and 1 preceding
+        )
 )
 
 select
-    s.accelerator_id,
-    s.instance_id,
-    s.sample_at,
-    o.sample_at as told_until_at,
-from in_order as s
-asof join other_forms as o
-    on
-        s.device_id = o.device_id
-        and s.instance_id = o.instance_id
-        and s.is_divided = o.is_divided
-        and s.sample_at > o.sample_at
+    accelerator_id,
+    instance_id,
+    sample_at,
+    case when is_divided then whole_until_at else divided_until_at end as told_until_at,
+from in_order
 where
-    s.sample_at >= $start_at
+    sample_at >= $start_at
     -- no sample stands for more than two hours
-    and s.sample_at - o.sample_at < interval 2 hours
-    and (s.sample_before_at is null or o.sample_at > s.sample_before_at)
+    and sample_at - told_until_at < interval 2 hours
+    and (sample_before_at is null or told_until_at > sample_before_at)

@@ -150,6 +150,18 @@ def test_a_group_with_an_error_is_dropped_and_counted(tmp_path: Path, seeds: See
     assert rows["raw_neuron_reports"][0]["error_group_count"] == 1
 
 
+def test_a_runtime_whose_core_counters_are_not_collected_tells_nothing_of_its_work(
+    tmp_path: Path, seeds: Seeds
+) -> None:
+    memory_alone = report()
+    del memory_alone["neuron_runtime_data"][0]["report"]["neuroncore_counters"]
+    rows, _ = parse(tmp_path, seeds, lines(report(), memory_alone))
+    assert [(row["error_group_count"], row["counter_error_count"]) for row in rows["raw_neuron_reports"]] == [
+        (0, 0),
+        (0, 1),
+    ]
+
+
 def test_a_short_runtime_period_is_flagged_and_never_becomes_the_cadence(tmp_path: Path, seeds: Seeds) -> None:
     short = report()
     short["neuron_runtime_data"][0]["report"]["memory_used"]["period"] = 0.008
