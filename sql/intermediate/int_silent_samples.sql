@@ -26,16 +26,14 @@ pairs as materialized (
 ),
 
 -- where sources of different precedence tell of one accelerator under different host names
-told as materialized (
-    select distinct
+told as (
+    select
         s.seen_hour_at,
         p.accelerator_id,
         s.label_key,
         s.is_contested,
-        s.hostname,
-        s.precedence,
-        s.first_at,
-        s.last_at,
+        min(s.precedence) as precedence,
+        min(s.hostname) as hostname,
     from stg_dcgm_spans as s
     join places as p using (seen_hour_at, label_key)
     where
@@ -49,18 +47,20 @@ told as materialized (
             group by several.seen_hour_at
             having min(several.precedence) < max(several.precedence)
         )
+    group by s.seen_hour_at, p.accelerator_id, s.label_key, s.is_contested
 ),
 
-spoken_for as materialized (
-    select distinct
-        w.label_key,
-        w.is_contested,
-        -- a minute around what the better source tells in that hour
-        b.first_at - interval 1 minute as from_at,
-        b.last_at + interval 1 minute as until_at,
-    from told as w
-    join told as b using (seen_hour_at, accelerator_id)
-    where b.precedence < w.precedence and b.hostname <> w.hostname
+rivals as materialized (
+    select told.*
+    from told
+    semi join (
+        select
+            t.seen_hour_at,
+            t.accelerator_id,
+        from told as t
+        group by t.seen_hour_at, t.accelerator_id
+        having min(t.precedence) < max(t.precedence) and min(t.hostname) < max(t.hostname)
+    ) using (seen_hour_at, accelerator_id)
 ),
 
 instants as (
@@ -81,7 +81,7 @@ instants as (
                 and s.seen_hour_at < $end_at
                 and (
                     s.label_key in (select pairs.loud_key from pairs)
-                    or s.label_key in (select spoken_for.label_key from spoken_for)
+                    or s.label_key in (select rivals.label_key from rivals)
                 )
         )
     union all
@@ -91,6 +91,20 @@ instants as (
         true as is_folded,
     from int_gpu_copies
     where sample_at >= $start_at and sample_at < $end_at
+),
+
+heard as (
+    select
+        r.label_key,
+        i.sample_at,
+        r.precedence,
+        -- a minute around what the better source tells in that hour
+        min(r.precedence) over (
+            partition by r.seen_hour_at, r.accelerator_id order by i.sample_at
+            range between interval 1 minute preceding and interval 1 minute following
+        ) as best_precedence,
+    from instants as i
+    join rivals as r on i.label_key = r.label_key and i.is_folded = r.is_contested
 )
 
 select distinct
@@ -105,11 +119,7 @@ join pairs as p
         and i.sample_at < p.valid_until_at
 union
 select
-    w.label_key,
-    i.sample_at,
-from instants as i
-join spoken_for as w
-    on
-        i.label_key = w.label_key
-        and i.is_folded = w.is_contested
-        and i.sample_at between w.from_at and w.until_at
+    label_key,
+    sample_at,
+from heard
+where best_precedence < precedence
