@@ -290,7 +290,8 @@ sums as (
         sum(covered_ms * power_milliwatts) as power_milliwatt_ms,
         sum(
             case
-                when counter_change >= 0 and gap_ms = sample_ms then counter_change
+                -- no GPU draws 10 kW: a counter that says so was set, not counted
+                when counter_change between 0 and gap_ms * 10000 and gap_ms = sample_ms then counter_change
                 else power_milliwatts * sample_ms // 1000
             end
         ) filter (where hours_back = 0) as energy_millijoules,
