@@ -80,9 +80,10 @@ def _energy(counter: Doubles, power: pd.Series, sample_ms: Integers, is_counted:
 
 
 def _errors(xid: Doubles, memory_errors: Doubles, is_comparable: Booleans) -> Integers:
-    """Memory errors more than before, and a new XID code."""
+    """Memory errors since the sample before, of a counter that a reload sets to 0, and a new XID code."""
     new_xid = (xid != 0) & (np.diff(xid, prepend=np.nan) != 0) & ~np.isnan(np.diff(xid, prepend=np.nan))
-    more = np.nan_to_num(np.maximum(np.diff(memory_errors, prepend=np.nan), 0))
+    change = np.diff(memory_errors, prepend=np.nan)
+    more = np.nan_to_num(np.where(change < 0, memory_errors, change))
     return np.where(is_comparable, more + new_xid, 0).astype(np.int64)
 
 

@@ -32,7 +32,9 @@ XID_COUNT: Final = MEASURES.index("xid_errors_count")
 ENERGY: Final = MEASURES.index("total_energy_consumption")
 TEMPERATURES: Final = (MEASURES.index("gpu_temp"), MEASURES.index("memory_temp"))
 COLDEST, HOTTEST = -50.0, 200.0
-HIGHEST: Final = 2_000_000_000.0  # of every measure but the energy counter: what no GPU can reach in its unit
+POWER: Final = MEASURES.index("power_usage")
+MOST_WATTS: Final = 100_000.0
+HIGHEST: Final = 2_000_000_000.0  # of every other measure but the energy counter: what no GPU can reach in its unit
 FLOAT_BLANK: Final = 140_737_488_355_328.0
 INT32_BLANKS: Final = (2_147_483_632.0, 2_147_483_635.0)
 UNSTORED: Final = -1
@@ -207,6 +209,8 @@ def _is_absurd(values: npt.NDArray[np.float64], columns: Integers) -> npt.NDArra
     """Negative where only a temperature may be, or beyond what any GPU reaches."""
     is_temperature = np.isin(columns, TEMPERATURES)
     lowest = np.where(is_temperature, COLDEST, 0.0)
-    highest = np.where(is_temperature, HOTTEST, np.where(columns == ENERGY, FLOAT_BLANK, HIGHEST))
+    highest = np.select(
+        [is_temperature, columns == ENERGY, columns == POWER], [HOTTEST, FLOAT_BLANK, MOST_WATTS], HIGHEST
+    )
     absurd: npt.NDArray[np.bool_] = (values < lowest) | (values > highest)
     return absurd

@@ -20,6 +20,7 @@ ECC: Final = ("mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_corrected", 
 CORE_NAME: Final = re.compile(r"0|[1-9][0-9]{0,7}")
 MAX_INT32: Final = 2**31 - 1
 MAX_INT64: Final = 2**63 - 1
+MOST: Final = 10**15  # bytes of a core, errors of a device: more is no count, and sums of such would break the build
 
 
 class ReportError(ValueError):
@@ -128,7 +129,9 @@ def _add_runtime(runtime: Json, found: _Runtimes) -> None:
     groups = _object(runtime, "report")
     found.error_count += dead + sum(_failed(group) for group in groups.values())
     counters, memory = _first(groups, COUNTERS), _object(groups, "memory_used")
-    busy_counts, held_counts = (not dead and not _failed(group) for group in (counters, memory))
+    # a configuration without core counters tells as little of them as counters that failed
+    busy_counts = not dead and not _failed(counters) and any(name in groups for name in COUNTERS)
+    held_counts = not dead and not _failed(memory)
     found.counter_error_count += not busy_counts
     for group in (counters if busy_counts else {}, memory if held_counts else {}):
         found.shortest_period = min(found.shortest_period, _number(group, "period") or float("inf"))
@@ -197,7 +200,7 @@ def _devices(group: Json) -> Iterator[Row]:
     for device in _list(group, "neuron_devices"):
         if (index := _whole(device, "neuron_device_index", MAX_INT32)) is None:
             raise ReportError("a device without neuron_device_index")
-        yield (index, *(_whole(device, count) for count in ECC))
+        yield (index, *(_whole(device, count, MOST) for count in ECC))
 
 
 def _bytes(breakdown: Json) -> int:
@@ -205,7 +208,7 @@ def _bytes(breakdown: Json) -> int:
         total = sum(breakdown.values())
     except TypeError:
         total = None
-    if type(total) is not int or not 0 <= total <= MAX_INT64:
+    if type(total) is not int or not 0 <= total <= MOST:
         raise ReportError("a part of neuroncore_memory_usage is no count of bytes")
     return total
 

@@ -38,27 +38,55 @@ with usage as not materialized (
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
--- the time before MIG was switched on counts too
+-- instances tell of one device at once, and of some instants only one of them
+instances as (
+    select
+        usage_hour_at,
+        device_id,
+        instance_id,
+        least(epoch_ms(sample_at), epoch_ms(usage_hour_at) + 3600000) - covered_ms as start_ms,
+        max(covered_ms) as covered_ms,
+    from usage
+    where device_slice_count > 1
+    group by usage_hour_at, device_id, instance_id, start_ms
+),
+
+instances_in_order as (
+    select
+        *,
+        max(start_ms + covered_ms) over (
+            partition by usage_hour_at, device_id, instance_id order by start_ms
+            rows between unbounded preceding and 1 preceding
+        ) as told_until_ms,
+    from instances
+),
+
 mig_devices as (
     select
         usage_hour_at,
         device_id,
         instance_id,
-        sum(covered_ms) as device_observed_ms,
+        sum(observed_ms) as device_observed_ms,
     from (
         select
             usage_hour_at,
             device_id,
             instance_id,
-            sample_at,
-            max(covered_ms) as covered_ms,
+            greatest(start_ms + covered_ms - greatest(start_ms, told_until_ms), 0) as observed_ms,
+        from instances_in_order
+        union all
+        -- the time before MIG was switched on counts too
+        select
+            usage_hour_at,
+            device_id,
+            instance_id,
+            covered_ms as observed_ms,
         from usage
-        where (usage_hour_at, device_id, instance_id) in (
-            select (mig.usage_hour_at, mig.device_id, mig.instance_id)
-            from usage as mig
-            where mig.device_slice_count > 1
-        )
-        group by usage_hour_at, device_id, instance_id, sample_at
+        where
+            device_slice_count = 1
+            and (usage_hour_at, device_id, instance_id) in (
+                select (i.usage_hour_at, i.device_id, i.instance_id) from instances as i
+            )
     )
     group by usage_hour_at, device_id, instance_id
 ),

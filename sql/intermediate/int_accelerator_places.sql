@@ -176,7 +176,12 @@ named_places as (
             when gpu_instance_id = '' then 1
             else greatest(cast(coalesce(nullif(regexp_extract(mig_profile, '^(\d+)g', 1), ''), '1') as integer), 1)
         end as slice_count,
-        case when gpu_instance_id = '' then 1 when model_name ilike '%A30%' then 4 else 7 end as device_slice_count,
+        case
+            when gpu_instance_id = '' then 1
+            -- NVIDIA MIG user guide, supported GPUs: these have four, all others on AWS seven
+            when regexp_matches(model_name, 'A30|RTX[ -]PRO[ -]6000', 'i') then 4
+            else 7
+        end as device_slice_count,
         '' as instance_type,
         '' as region,
         model_name,

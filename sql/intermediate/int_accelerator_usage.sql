@@ -4,7 +4,7 @@
 -- column: accelerator_id | GPU UUID ('/GI<id>' for a MIG instance) or <instance_id>/neuron<device>
 -- column: instance_id | EC2 instance, '' where the host is unknown
 -- column: sample_at | the sample, or the last of those summed: a sample stands alone where its owners idle, several share a Neuron device or MIG divides a GPU
--- column: covered_ms | milliseconds of the hour the samples stand for: the gap to the sample before, at most twice the cadence; the first of all stands for one cadence. A cadence counts as an hour at most
+-- column: covered_ms | milliseconds of the hour the samples stand for: the gap to the sample before, at most twice the cadence; the first of all stands for one cadence, and where MIG was switched on or off none for time that the GPU's other form told of. A cadence counts as an hour at most
 -- column: source | supplier of the samples
 -- column: instance_key | instance id or host label as the supplier gave it
 -- column: device_key | device as the supplier gave it
@@ -114,13 +114,12 @@ samples as (
             and g.is_folded = p.is_contested
             and g.sample_at >= p.valid_from_at
             and g.sample_at < p.valid_until_at
-    anti join (
-        select
-            label_key,
-            sample_at,
-        from int_silent_samples
-        where sample_at >= $start_at - interval 2 hours and sample_at < $end_at + interval 2 hours
-    ) as silent on g.label_key = silent.label_key and g.sample_at = silent.sample_at
+    anti join int_silent_samples as silent
+        on
+            g.label_key = silent.label_key
+            and g.sample_at = silent.sample_at
+            and silent.sample_at >= $start_at - interval 2 hours
+            and silent.sample_at < $end_at + interval 2 hours
     union all by name
     select
         p.place_number,
@@ -129,9 +128,8 @@ samples as (
         cast(least(d.cadence_ms, 3600000) as integer) as cadence_ms,
         cast(d.busy_ppm as integer) as busy_ppm,
         d.memory_used_bytes,
-        0 as xid_code,
         d.uncorrected_error_count,
-        cast(4 as tinyint) as counter_bits,
+        cast(case when d.busy_ppm is not null then 4 else 0 end as tinyint) as counter_bits,
         cast(d.flag_bits as smallint) as flag_bits,
         cast(d.held_units as integer) as held_units,
         cast(d.unknown_units as integer) as unknown_units,
@@ -151,8 +149,7 @@ samples as (
         i.memory_used_bytes,
         i.power_milliwatts,
         i.temperature_celsius,
-        0 as xid_code,
-        cast(2 as tinyint) as counter_bits,
+        cast(case when i.busy_ppm is not null then 2 else 0 end as tinyint) as counter_bits,
         cast(case when i.is_scale_suspect then 8 else 0 end as smallint) as flag_bits,
         0 as held_units,
         case when i.busy_ppm > 0 then 720720 else 0 end as unknown_units,
@@ -213,27 +210,32 @@ returned as (
             and old.sample_at < $start_at - interval 2 hours
 ),
 
-covered as (
-    select
-        g.*,
-        cast(
-            case
-                when g.gap_ms is not null then least(g.gap_ms, 2 * g.cadence_ms)
-                when r.series_number is not null then 2 * g.cadence_ms
-                else g.cadence_ms
-            end as integer
-        ) as sample_ms,
-        -- integers: calendar arithmetic costs six times as much
-        cast((epoch_ms(g.sample_at) - 1) // 3600000 as integer) as end_hour,
-    from gaps as g
-    left join returned as r using (series_number)
+turned as (
+    select distinct
+        t.*,
+        p.series_number,
+    from int_mig_turns as t
+    join places as p using (accelerator_id, instance_id)
+    where t.sample_at >= $start_at - interval 2 hours and t.sample_at < $end_at + interval 2 hours
 ),
 
 ends as (
     select
-        *,
-        cast(least(sample_ms, epoch_ms(sample_at) - cast(end_hour as bigint) * 3600000) as integer) as end_ms,
-    from covered
+        g.*,
+        -- least() passes over what is NULL
+        cast(
+            least(
+                g.gap_ms,
+                case when g.gap_ms is null and r.series_number is null then 1 else 2 end * g.cadence_ms,
+                epoch_ms(g.sample_at) - epoch_ms(t.told_until_at)
+            ) as integer
+        ) as sample_ms,
+        -- integers: calendar arithmetic costs six times as much
+        cast((epoch_ms(g.sample_at) - 1) // 3600000 as integer) as end_hour,
+        cast(least(sample_ms, epoch_ms(g.sample_at) - cast(end_hour as bigint) * 3600000) as integer) as end_ms,
+    from gaps as g
+    left join returned as r using (series_number)
+    left join turned as t using (series_number, sample_at)
 ),
 
 parts as (
@@ -288,21 +290,19 @@ sums as (
         sum(covered_ms * power_milliwatts) as power_milliwatt_ms,
         sum(
             case
-                when hours_back > 0 then null
-                when counter_change >= 0 and gap_ms <= 2 * cadence_ms then counter_change
+                -- no GPU draws 10 kW: a counter that says so was set, not counted
+                when counter_change between 0 and gap_ms * 10000 and gap_ms = sample_ms then counter_change
                 else power_milliwatts * sample_ms // 1000
             end
-        ) as energy_millijoules,
+        ) filter (where hours_back = 0) as energy_millijoules,
         max(temperature_celsius) as temperature_celsius_max,
-        -- against a sample that told it too, and not longer ago than any window looks back
-        sum(
-            case
-                when hours_back = 0 and gap_ms <= 7200000
-                    then
-                        coalesce(greatest(error_change, 0), 0)
-                        + case when xid_code <> 0 and xid_code <> xid_code_before then 1 else 0 end
-                else 0
-            end
+        -- against a sample that told it too, and not longer ago than any window looks back; a counter begins anew at 0
+        coalesce(
+            sum(
+                coalesce(case when error_change < 0 then uncorrected_error_count else error_change end, 0)
+                + case when xid_code <> 0 and xid_code <> xid_code_before then 1 else 0 end
+            ) filter (where hours_back = 0 and gap_ms <= 7200000),
+            0
         ) as error_count,
         bit_or(counter_bits) as counter_bits,
         bit_or(flag_bits) as flag_bits,

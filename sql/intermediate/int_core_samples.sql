@@ -8,6 +8,7 @@
 -- column: instance_type | EC2 instance type
 -- column: device_index | Neuron device
 -- column: core_index | logical core, numbered over the whole instance
+-- column: logical_core_count | logical NeuronCores of the device, NULL where the supplier does not say
 -- column: sample_at | end of the period
 -- column: cadence_ms | period, milliseconds
 -- column: busy_ppm | parts per million of the period that the core executed; NULL where the supplier's zero is doubtful
@@ -101,6 +102,7 @@ select
     c.instance_type,
     c.device_index,
     c.core_index,
+    cast(null as integer) as logical_core_count,
     c.sample_at,
     c.period_ms as cadence_ms,
     case when d.host is null then c.busy_ppm end as busy_ppm,
@@ -123,6 +125,7 @@ select
     instance_type,
     device_index,
     core_index,
+    logical_core_count,
     sample_at,
     cadence_ms,
     busy_ppm,

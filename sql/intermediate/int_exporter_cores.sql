@@ -6,6 +6,7 @@
 -- column: instance_type | EC2 instance type, '' where the labels do not say
 -- column: device_index | Neuron device
 -- column: core_index | logical core, numbered over the whole instance
+-- column: logical_core_count | logical NeuronCores of the device
 -- column: sample_at | time of the scrape, or end of the step of a range query
 -- column: cadence_ms | usual distance of samples, milliseconds
 -- column: busy_ppm | parts per million of the period that the core executed; NULL where no runtime could tell
@@ -22,6 +23,7 @@ select
     c.instance_type,
     c.device_index,
     c.core_index,
+    c.logical_core_count,
     c.sample_at,
     c.period_ms as cadence_ms,
     c.busy_ppm,

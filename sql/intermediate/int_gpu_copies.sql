@@ -63,16 +63,52 @@ mig_instants as (
         and s.sample_at < $end_at
 ),
 
--- from a minute before to a minute after what a better source tells of the device in that hour
-spoken_for as (
+-- most hours are told of by one source
+several as (
+    select
+        device_number,
+        seen_hour_at,
+    from spans
+    group by device_number, seen_hour_at
+    having min(precedence) < max(precedence)
+),
+
+told as (
     select distinct
-        w.label_key,
-        w.delivery_id,
-        b.first_at - interval 1 minute as from_at,
-        b.last_at + interval 1 minute as until_at,
-    from spans as w
-    join spans as b using (device_number, seen_hour_at)
-    where b.precedence < w.precedence
+        c.device_number,
+        c.seen_hour_at,
+        c.precedence,
+        s.sample_at,
+    from stg_dcgm_samples as s
+    join spans as c using (delivery_id, label_key)
+    where
+        (c.device_number, c.seen_hour_at) in (select (device_number, seen_hour_at) from several)
+        -- said once more, so that only the deliveries concerned are read
+        and s.delivery_id in (
+            select each.delivery_id
+            from spans as each
+            semi join several using (device_number, seen_hour_at)
+        )
+        and s.sample_at >= $start_at
+        and s.sample_at < $end_at
+),
+
+-- within a minute of what a better source tells of the device in that hour
+spoken_for as (
+    select
+        device_number,
+        precedence,
+        sample_at,
+    from (
+        select
+            *,
+            min(precedence) over (
+                partition by device_number, seen_hour_at order by sample_at
+                range between interval 1 minute preceding and interval 1 minute following
+            ) as best_precedence,
+        from told
+    )
+    where best_precedence < precedence
 ),
 
 copies as (
@@ -93,9 +129,9 @@ copies as (
             and s.sample_at = m.sample_at
     anti join spoken_for as b
         on
-            s.label_key = b.label_key
-            and s.delivery_id = b.delivery_id
-            and s.sample_at between b.from_at and b.until_at
+            c.device_number = b.device_number
+            and c.precedence = b.precedence
+            and s.sample_at = b.sample_at
     where
         c.is_contested
         -- said once more, so that only the deliveries concerned are read

@@ -4,6 +4,8 @@
 -- column: accelerator_id | accelerator
 -- column: instance_id | EC2 instance, '' where the host is unknown
 -- column: owner_id | owner: kind and its parts, separated by the unit separator
+-- column: slice_count | compute slices of the MIG instance in that hour, 1 on a whole device
+-- column: device_slice_count | compute slices of the whole device, 1 without MIG
 -- column: held_ns | share-weighted nanoseconds held
 -- column: busy_ns | share-weighted nanoseconds of execution; NULL where no sample could tell
 -- column: busy_held_ns | the part of held_ns whose execution is known
@@ -24,6 +26,8 @@ held as (
         accelerator_id,
         instance_id,
         owner_id,
+        slice_count,
+        device_slice_count,
         held_unit_ms,
         owner_busy_unit_ms as busy_unit_ms,
         owner_known_unit_ms as known_unit_ms,
@@ -36,6 +40,8 @@ held as (
         u.accelerator_id,
         u.instance_id,
         o.owner_id,
+        u.slice_count,
+        u.device_slice_count,
         u.covered_ms * o.share_units as held_unit_ms,
         u.busy_ppm_ms * o.share_units as busy_unit_ms,
         u.busy_known_ms * o.share_units as known_unit_ms,
@@ -49,6 +55,8 @@ held as (
         u.accelerator_id,
         u.instance_id,
         h.owner_id,
+        u.slice_count,
+        u.device_slice_count,
         u.covered_ms * h.share_units as held_unit_ms,
         u.covered_ms * h.owner_busy_units as busy_unit_ms,
         case when h.owner_busy_units is null then 0 else u.covered_ms * h.share_units end as known_unit_ms,
@@ -63,6 +71,9 @@ select
     accelerator_id,
     instance_id,
     owner_id,
+    -- nobody holds an instance while it is cut anew
+    max(slice_count) as slice_count,
+    max(device_slice_count) as device_slice_count,
     cast(sum(held_unit_ms) * 1000000 // 720720 as bigint) as held_ns,
     cast(sum(busy_unit_ms) // 720720 as bigint) as busy_ns,
     cast(sum(known_unit_ms) * 1000000 // 720720 as bigint) as busy_held_ns,

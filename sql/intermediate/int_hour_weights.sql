@@ -47,10 +47,9 @@ workloads as (
         h.usage_hour_at,
         h.instance_id,
         w.workload_id,
-        sum(h.held_ns * a.slice_count // a.device_slice_count) as weight_ns,
+        sum(h.held_ns * h.slice_count // h.device_slice_count) as weight_ns,
     from int_holdings as h
     join int_owner_workloads as w using (usage_hour_at, instance_id, owner_id)
-    join int_accelerators as a using (accelerator_id, instance_id)
     where
         h.usage_hour_at >= $start_at
         and h.usage_hour_at < $end_at

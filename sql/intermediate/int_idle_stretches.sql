@@ -6,6 +6,8 @@
 -- column: workload_id | workload that held it
 -- column: start_at | start of the stretch
 -- column: end_at | end of the stretch
+-- column: slice_count | compute slices of the MIG instance in that hour, 1 on a whole device
+-- column: device_slice_count | compute slices of the whole device, 1 without MIG
 -- column: held_ns | share-weighted nanoseconds held in the stretch
 -- column: busy_ns | share-weighted nanoseconds of execution in the stretch
 -- check:  fail | end_at > start_at | a stretch has a length
@@ -30,6 +32,8 @@ held as (
         accelerator_id,
         instance_id,
         owner_id,
+        slice_count,
+        device_slice_count,
         start_ms,
         covered_ms,
         held_unit_ms,
@@ -42,6 +46,8 @@ held as (
         s.accelerator_id,
         s.instance_id,
         o.owner_id,
+        s.slice_count,
+        s.device_slice_count,
         s.start_ms,
         s.covered_ms,
         s.covered_ms * o.share_units as held_unit_ms,
@@ -55,6 +61,8 @@ held as (
         s.accelerator_id,
         s.instance_id,
         h.owner_id,
+        s.slice_count,
+        s.device_slice_count,
         s.start_ms,
         s.covered_ms,
         s.covered_ms * h.share_units as held_unit_ms,
@@ -71,6 +79,8 @@ workloads as (
         h.instance_id,
         w.workload_id,
         h.start_ms,
+        max(h.slice_count) as slice_count,
+        max(h.device_slice_count) as device_slice_count,
         max(h.covered_ms) as covered_ms,
         sum(h.held_unit_ms) as held_unit_ms,
         sum(h.busy_unit_ms) as busy_unit_ms,
@@ -112,6 +122,8 @@ select
     workload_id,
     make_timestamptz(min(start_ms) * 1000) as start_at,
     make_timestamptz(max(end_ms) * 1000) as end_at,
+    max(slice_count) as slice_count,
+    max(device_slice_count) as device_slice_count,
     cast(sum(held_unit_ms) * 1000000 // 720720 as bigint) as held_ns,
     cast(sum(busy_unit_ms) // 720720 as bigint) as busy_ns,
 from numbered

@@ -8,7 +8,7 @@
 -- column: region | AWS region
 -- column: cadence_ms | sampling period, milliseconds
 -- column: logical_core_count | logical NeuronCores of the device
--- column: busy_ppm | mean over the device's cores of their busy share; NULL where no core could tell
+-- column: busy_ppm | mean over the device's cores of their busy share; NULL where a core that is reported could not tell
 -- column: memory_used_bytes | device memory in use; NULL where unknown
 -- column: uncorrected_error_count | running count of uncorrected memory errors; NULL where not reported
 -- column: owner_id | the only owner of the device's held cores, '' for none, NULL where several share it
@@ -40,10 +40,10 @@ cores as (
     select
         r.report_key,
         c.core_index // r.cores_per_device as device_index,
-        -- a report whose counters failed knows nothing; a core that nobody reports is idle
+        -- a core that nobody reports is idle; one that is reported without a share that can be is unknown
         case
-            when count(c.busy_ppm) = count(*) or not any_value(r.has_counter_errors)
-                then cast(coalesce(sum(c.busy_ppm), 0) as bigint) // any_value(r.cores_per_device)
+            when count(c.busy_ppm) = count(*)
+                then cast(sum(c.busy_ppm) as bigint) // any_value(r.cores_per_device)
         end as busy_ppm,
         sum(c.memory_used_bytes) as memory_used_bytes,
         bool_or(c.is_scale_suspect) as is_scale_suspect,

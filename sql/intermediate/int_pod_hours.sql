@@ -24,14 +24,34 @@ with asked as (
 ),
 
 -- what the instance's own devices say of cores and slices speaks before the catalogue
-topology as (
+instances as (
     select
         instance_id,
         max(logical_core_count) filter (where vendor = 'AWS' and logical_core_count > 0) as logical_core_count,
         max(device_slice_count) as device_slice_count,
     from int_accelerators
-    where instance_id in (select instance_id from asked)
+    where instance_id in (select asked.instance_id from asked)
     group by instance_id
+),
+
+-- LNC may be another in the next hour
+topology as (
+    select
+        a.usage_hour_at,
+        a.instance_id,
+        coalesce(
+            max(h.logical_core_count) filter (where h.vendor_hint = 'neuron'), any_value(i.logical_core_count)
+        ) as logical_core_count,
+        any_value(i.device_slice_count) as device_slice_count,
+    from asked as a
+    join instances as i using (instance_id)
+    left join int_accelerator_hours as h
+        on
+            a.usage_hour_at = h.usage_hour_at
+            and a.instance_id = h.instance_id
+            and h.usage_hour_at >= $start_at
+            and h.usage_hour_at < $end_at
+    group by a.usage_hour_at, a.instance_id
 ),
 
 held as (
@@ -40,10 +60,9 @@ held as (
         h.instance_id,
         split_part(h.owner_id, chr(31), 2) as namespace,
         split_part(h.owner_id, chr(31), 3) as pod,
-        sum(h.held_ns * a.slice_count // a.device_slice_count) as held_ns,
+        sum(h.held_ns * h.slice_count // h.device_slice_count) as held_ns,
     from int_holdings as h
     join asked using (usage_hour_at, instance_id)
-    join int_accelerators as a using (accelerator_id, instance_id)
     where
         split_part(h.owner_id, chr(31), 1) = 'pod'
         and h.usage_hour_at >= $start_at
@@ -130,7 +149,7 @@ told as (
         l.is_open,
     from int_listed_pod_hours as l
     join asked as a using (usage_hour_at, instance_id)
-    left join topology as t using (instance_id)
+    left join topology as t using (usage_hour_at, instance_id)
     left join held as d using (usage_hour_at, instance_id, namespace, pod)
     anti join split_hours using (usage_hour_at, instance_id)
     where l.usage_hour_at >= $start_at and l.usage_hour_at < $end_at

@@ -9,7 +9,7 @@
 -- column: instance_type | EC2 instance type
 -- column: region | AWS region
 -- column: cadence_ms | period, milliseconds
--- column: logical_core_count | logical NeuronCores of the device, from the cores seen and the type's default
+-- column: logical_core_count | logical NeuronCores of the device, as the supplier tells, else from the cores seen and the type's default
 -- column: busy_ppm | mean over the device's cores of their busy share
 -- column: memory_used_bytes | device memory in use
 -- column: owner_id | the only owner, '' for none, NULL where several share the device
@@ -22,11 +22,15 @@
 
 with cores as (
     select
-        c.*,
-        greatest(
-            count(*) over (partition by c.source, c.instance_id, c.device_index, c.sample_at),
-            coalesce(t.logical_cores_per_device, 1)
-        ) as logical_core_count,
+        c.* replace (
+            coalesce(
+                c.logical_core_count,
+                greatest(
+                    count(*) over (partition by c.source, c.instance_id, c.device_index, c.sample_at),
+                    coalesce(t.logical_cores_per_device, 1)
+                )
+            ) as logical_core_count
+        ),
     from int_core_samples as c
     left join seed_instance_types as t using (instance_type)
     where c.sample_at >= $start_at and c.sample_at < $end_at

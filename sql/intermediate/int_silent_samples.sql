@@ -1,6 +1,6 @@
 -- int_silent_samples: GPU samples that do not count, since another place or source tells more of the same device at that time.
 -- grain:  label_key, sample_at
--- column: label_key | labels of the sample: without UUID beside one with it, of a host that is no instance beside one that is, of a whole GPU beside its MIG instances, or of a source that another one goes before
+-- column: label_key | labels of the sample: of a whole GPU beside its MIG instances at that instant; without UUID within a minute after one with it, of a host that is no instance after one that is, or within a minute of one of a better source
 -- column: sample_at | time of the scrape
 -- check:  fail | label_key is not null | a silent sample is named
 -- window: sample_at
@@ -20,47 +20,60 @@ pairs as materialized (
         least(loud.valid_until_at, silent.valid_until_at) as valid_until_at,
     from places as loud
     join places as silent using (seen_hour_at, device_id, instance_id)
-    where
-        (loud.accelerator_id = silent.accelerator_id and silent.is_second_hand and not loud.is_second_hand)
-        or (loud.device_slice_count > 1 and silent.device_slice_count = 1)
+    where loud.device_slice_count > 1 and silent.device_slice_count = 1
 ),
 
--- where sources of different precedence tell of one accelerator under different host names
-told as materialized (
-    select distinct
-        s.seen_hour_at,
+-- of each set of labels the best source; NULL where several owners' labels together name the place
+told as (
+    select
+        p.seen_hour_at,
         p.accelerator_id,
-        s.label_key,
-        s.is_contested,
-        s.hostname,
-        s.precedence,
-        s.first_at,
-        s.last_at,
-    from stg_dcgm_spans as s
-    join places as p using (seen_hour_at, label_key)
+        p.label_key,
+        p.is_contested,
+        p.is_second_hand,
+        p.instance_key,
+        p.valid_from_at,
+        p.valid_until_at,
+        min(s.precedence) as precedence,
+    from places as p
+    left join stg_dcgm_spans as s
+        on
+            p.seen_hour_at = s.seen_hour_at
+            and p.label_key = s.label_key
+            and s.seen_hour_at >= $start_at
+            and s.seen_hour_at < $end_at
     where
-        s.seen_hour_at >= $start_at
-        and s.seen_hour_at < $end_at
         -- not a join with every other label of the hour
-        and s.seen_hour_at in (
+        p.seen_hour_at in (
             select several.seen_hour_at
             from stg_dcgm_spans as several
             where several.seen_hour_at >= $start_at and several.seen_hour_at < $end_at
             group by several.seen_hour_at
             having min(several.precedence) < max(several.precedence)
         )
+        or (p.seen_hour_at, p.accelerator_id) in (
+            select (o.seen_hour_at, o.accelerator_id) from places as o
+            where o.is_second_hand
+        )
+    group by
+        p.seen_hour_at, p.accelerator_id, p.label_key, p.is_contested, p.is_second_hand, p.instance_key,
+        p.valid_from_at, p.valid_until_at
 ),
 
-spoken_for as materialized (
-    select distinct
-        w.label_key,
-        w.is_contested,
-        -- a minute around what the better source tells in that hour
-        b.first_at - interval 1 minute as from_at,
-        b.last_at + interval 1 minute as until_at,
-    from told as w
-    join told as b using (seen_hour_at, accelerator_id)
-    where b.precedence < w.precedence and b.hostname <> w.hostname
+-- where sources of different precedence tell of one accelerator under different host names, or one knows more of its place
+rivals as materialized (
+    select told.*
+    from told
+    semi join (
+        select
+            t.seen_hour_at,
+            t.accelerator_id,
+        from told as t
+        group by t.seen_hour_at, t.accelerator_id
+        having
+            min(t.precedence) < max(t.precedence) and min(t.instance_key) < max(t.instance_key)
+            or bool_or(t.is_second_hand) and not bool_and(t.is_second_hand)
+    ) using (seen_hour_at, accelerator_id)
 ),
 
 instants as (
@@ -81,7 +94,7 @@ instants as (
                 and s.seen_hour_at < $end_at
                 and (
                     s.label_key in (select pairs.loud_key from pairs)
-                    or s.label_key in (select spoken_for.label_key from spoken_for)
+                    or s.label_key in (select rivals.label_key from rivals)
                 )
         )
     union all
@@ -91,6 +104,34 @@ instants as (
         true as is_folded,
     from int_gpu_copies
     where sample_at >= $start_at and sample_at < $end_at
+),
+
+-- a minute around what the better source tells in that hour, and a minute after what the better place does: one may follow
+-- the other within the hour, and before its first minute lies another hour
+heard as (
+    select
+        r.label_key,
+        i.sample_at,
+        r.precedence > min(r.precedence) over around
+        or r.is_second_hand and not bool_and(r.is_second_hand) over since
+        or r.is_second_hand and not bool_and(r.is_second_hand) over around and epoch_ms(i.sample_at) % 3600000 < 60000
+            as is_silent,
+    from instants as i
+    join rivals as r
+        on
+            i.label_key = r.label_key
+            and i.is_folded = r.is_contested
+            and i.sample_at >= r.valid_from_at
+            and i.sample_at < r.valid_until_at
+    window
+        around as (
+            partition by r.seen_hour_at, r.accelerator_id order by i.sample_at
+            range between interval 1 minute preceding and interval 1 minute following
+        ),
+        since as (
+            partition by r.seen_hour_at, r.accelerator_id order by i.sample_at
+            range between interval 1 minute preceding and current row
+        )
 )
 
 select distinct
@@ -105,11 +146,7 @@ join pairs as p
         and i.sample_at < p.valid_until_at
 union
 select
-    w.label_key,
-    i.sample_at,
-from instants as i
-join spoken_for as w
-    on
-        i.label_key = w.label_key
-        and i.is_folded = w.is_contested
-        and i.sample_at between w.from_at and w.until_at
+    label_key,
+    sample_at,
+from heard
+where is_silent

@@ -34,11 +34,11 @@ with holdings as (
         a.cluster,
         a.instance_type,
         a.chip,
-        case when a.device_slice_count > 1 then cast(a.slice_count / a.device_slice_count as decimal(9, 6)) end
+        case when h.device_slice_count > 1 then cast(h.slice_count / h.device_slice_count as decimal(9, 6)) end
             as part_share_ratio,
-        h.held_ns * a.slice_count // a.device_slice_count as held_ns,
-        h.busy_ns * a.slice_count // a.device_slice_count as busy_ns,
-        h.busy_held_ns * a.slice_count // a.device_slice_count as known_ns,
+        h.held_ns * h.slice_count // h.device_slice_count as held_ns,
+        h.busy_ns * h.slice_count // h.device_slice_count as busy_ns,
+        h.busy_held_ns * h.slice_count // h.device_slice_count as known_ns,
         u.observed_ms,
     from int_holdings as h
     join int_owner_workloads as w using (usage_hour_at, instance_id, owner_id)

@@ -4,6 +4,8 @@
 -- column: accelerator_id | accelerator
 -- column: instance_id | EC2 instance, '' where the host is unknown
 -- column: workload_id | workload
+-- column: slice_count | compute slices of the MIG instance in that hour, 1 on a whole device
+-- column: device_slice_count | compute slices of the whole device, 1 without MIG
 -- column: held_seconds | share-weighted seconds held
 -- column: busy_seconds | share-weighted seconds of execution; NULL where no sample could tell
 -- column: busy_held_seconds | the part of held_seconds whose execution is known
@@ -16,6 +18,8 @@ select
     h.accelerator_id,
     h.instance_id,
     w.workload_id,
+    max(h.slice_count) as slice_count,
+    max(h.device_slice_count) as device_slice_count,
     cast(cast(sum(h.held_ns) as decimal(18, 0)) * 0.000000001 as decimal(18, 9)) as held_seconds,
     cast(cast(sum(h.busy_ns) as decimal(18, 0)) * 0.000000001 as decimal(18, 9)) as busy_seconds,
     cast(cast(sum(h.busy_held_ns) as decimal(18, 0)) * 0.000000001 as decimal(18, 9)) as busy_held_seconds,

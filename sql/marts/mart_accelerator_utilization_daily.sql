@@ -24,8 +24,8 @@ with usage as (
         a.instance_type,
         a.cluster,
         a.device_id,
-        a.slice_count,
-        a.device_slice_count,
+        h.slice_count,
+        h.device_slice_count,
         cast(cast(f.allocated_seconds as decimal(28, 9)) * 1000000000 as bigint) as allocated_ns,
         h.busy_ns,
         h.busy_observed_ms * 1000000 as busy_observed_ns,
@@ -60,23 +60,6 @@ devices as (
     group by usage_hour_at, instance_id, chip, instance_type, cluster, device_id
 ),
 
-instances as (
-    select
-        usage_hour_at,
-        instance_id,
-        chip,
-        instance_type,
-        cluster,
-        sum(observed_ns) as observed_ns,
-        sum(allocated_ns) as allocated_ns,
-        sum(busy_ns) as busy_ns,
-        sum(busy_observed_ns) as busy_observed_ns,
-        sum(achieved_ns) as achieved_ns,
-        sum(achieved_observed_ns) as achieved_observed_ns,
-    from devices
-    group by usage_hour_at, instance_id, chip, instance_type, cluster
-),
-
 paid as (
     select
         usage_hour_at,
@@ -89,21 +72,45 @@ paid as (
     where usage_hour_at >= $start_at and usage_hour_at < $end_at
 ),
 
+-- what was paid for names all its devices, however each names itself
+instances as (
+    select
+        usage_hour_at,
+        instance_id,
+        coalesce(p.chip, d.chip) as chip,
+        coalesce(p.instance_type, d.instance_type) as instance_type,
+        coalesce(p.cluster, d.cluster) as cluster,
+        coalesce(any_value(p.capacity_ns), 0) as capacity_ns,
+        sum(d.observed_ns) as observed_ns,
+        sum(d.allocated_ns) as allocated_ns,
+        sum(d.busy_ns) as busy_ns,
+        sum(d.busy_observed_ns) as busy_observed_ns,
+        sum(d.achieved_ns) as achieved_ns,
+        sum(d.achieved_observed_ns) as achieved_observed_ns,
+    from devices as d
+    full join paid as p using (usage_hour_at, instance_id)
+    group by
+        usage_hour_at,
+        instance_id,
+        coalesce(p.chip, d.chip),
+        coalesce(p.instance_type, d.instance_type),
+        coalesce(p.cluster, d.cluster)
+),
+
 hours as (
     select
-        cast(coalesce(i.usage_hour_at, p.usage_hour_at) as date) as usage_date,
-        coalesce(p.chip, i.chip) as chip,
-        coalesce(p.instance_type, i.instance_type) as instance_type,
-        coalesce(p.cluster, i.cluster) as cluster,
-        greatest(coalesce(p.capacity_ns, 0), coalesce(i.observed_ns, 0)) as capacity_ns,
-        i.observed_ns,
-        least(i.allocated_ns, i.observed_ns) as allocated_ns,
-        i.busy_ns,
-        i.busy_observed_ns,
-        i.achieved_ns,
-        i.achieved_observed_ns,
-    from instances as i
-    full join paid as p on i.usage_hour_at = p.usage_hour_at and i.instance_id = p.instance_id
+        cast(usage_hour_at as date) as usage_date,
+        chip,
+        instance_type,
+        cluster,
+        greatest(capacity_ns, coalesce(observed_ns, 0)) as capacity_ns,
+        observed_ns,
+        least(allocated_ns, observed_ns) as allocated_ns,
+        busy_ns,
+        busy_observed_ns,
+        achieved_ns,
+        achieved_observed_ns,
+    from instances
 )
 
 select

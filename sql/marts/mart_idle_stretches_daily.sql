@@ -88,7 +88,7 @@ hour_weights as (
 placed as (
     select
         n.*,
-        n.held_ns * a.slice_count // a.device_slice_count as device_ns,
+        n.held_ns * n.slice_count // n.device_slice_count as device_ns,
         a.device_id,
         a.chip,
         a.instance_type,

@@ -75,17 +75,16 @@ held as (
         f.workload_id,
         p.chip,
         p.cost_status,
-        a.slice_count,
-        a.device_slice_count,
+        f.slice_count,
+        f.device_slice_count,
         sum(f.held_seconds) as held_seconds,
         sum(f.busy_seconds) as busy_seconds,
         sum(f.busy_held_seconds) as busy_held_seconds,
     from fct_workload_usage_hourly as f
     join paid_hours as p using (usage_hour_at, instance_id, workload_id)
-    join int_accelerators as a using (accelerator_id, instance_id)
     where f.usage_hour_at >= $start_at and f.usage_hour_at < $end_at
     group by
-        cast(f.usage_hour_at as date), f.workload_id, p.chip, p.cost_status, a.slice_count, a.device_slice_count
+        cast(f.usage_hour_at as date), f.workload_id, p.chip, p.cost_status, f.slice_count, f.device_slice_count
 ),
 
 -- whole nanoseconds of whole devices

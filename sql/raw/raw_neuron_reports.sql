@@ -15,7 +15,7 @@
 -- column: cadence_ms | longest period of the system groups, else 5000
 -- column: runtime_count | runtimes in the report
 -- column: error_group_count | metric groups dropped because they carry an error
--- column: counter_error_count | runtimes whose core counters are among them
+-- column: counter_error_count | runtimes without core counters: they failed, or are not collected
 -- column: short_period | a used runtime group's period was under half the cadence
 -- column: ultraserver_id | UltraServer, '' when none
 -- check:  fail | cadence_ms > 0 | a report must stand for some time

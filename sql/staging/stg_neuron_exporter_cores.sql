@@ -6,6 +6,7 @@
 -- column: instance_type | EC2 instance type, '' where the labels do not say
 -- column: device_index | Neuron device
 -- column: core_index | logical core, numbered over the whole instance
+-- column: logical_core_count | logical NeuronCores of the device: as the node tells, else as its type has by default, and twice as many where a core is numbered beyond these (LNC 1)
 -- column: sample_at | time of the scrape, or end of the step of a range query
 -- column: period_ms | usual distance of samples, milliseconds
 -- column: busy_ppm | parts per million of the period that the core executed: the maximum over its runtimes; 0 where no runtime is loaded on a core of a node that answers; NULL where no runtime could tell
@@ -134,6 +135,17 @@ described as (
     group by delivery_id, host, sample_at
 ),
 
+-- what a node showed within an hour says how its cores are numbered
+numbered as (
+    select
+        delivery_id,
+        host,
+        epoch_us(sample_at) // 3600000000 as hour_number,
+        max(core_index) as last_core_index,
+    from runtimes
+    group by delivery_id, host, hour_number
+),
+
 nodes as (
     select
         s.*,
@@ -141,11 +153,21 @@ nodes as (
         d.region,
         d.is_driver_seen,
         coalesce(case when d.device_count > 0 then d.device_count end, t.device_count) as device_count,
-        coalesce(case when d.cores_per_device > 0 then d.cores_per_device end, t.logical_cores_per_device)
-            as cores_per_device,
+        coalesce(
+            case when d.cores_per_device > 0 then d.cores_per_device end,
+            case
+                when n.last_core_index >= t.device_count * t.logical_cores_per_device then 2 * t.logical_cores_per_device
+                else t.logical_cores_per_device
+            end
+        ) as cores_per_device,
     from scrapes as s
     join described as d using (delivery_id, host, sample_at)
     left join seed_instance_types as t on d.instance_type = t.instance_type
+    left join numbered as n
+        on
+            s.delivery_id = n.delivery_id
+            and s.host = n.host
+            and epoch_us(s.sample_at) // 3600000000 = n.hour_number
 ),
 
 -- the driver answers and no runtime is loaded: idle
@@ -174,6 +196,7 @@ select
     n.instance_type,
     cast(c.core_index // n.cores_per_device as integer) as device_index,
     cast(c.core_index as integer) as core_index,
+    cast(n.cores_per_device as integer) as logical_core_count,
     n.sample_at,
     n.period_ms,
     cast(case when t.core_index is null then 0 else round(t.busy_ratio * 1000000) end as bigint) as busy_ppm,

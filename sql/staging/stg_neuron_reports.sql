@@ -9,7 +9,7 @@
 -- column: device_memory_bytes | memory of one device; NULL where the report does not say
 -- column: cadence_ms | sampling period of the system groups, milliseconds
 -- column: runtime_count | runtimes in the report
--- column: has_counter_errors | the core counters of a runtime failed: what its cores did is unknown
+-- column: has_counter_errors | the core counters of a runtime failed or are not collected: what its cores did is unknown
 -- column: is_short_period | a runtime group covered less than half the cadence
 -- column: is_time_guessed | the time came from a file's modification time
 -- column: delivery_id | delivery that speaks for this instant

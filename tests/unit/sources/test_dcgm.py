@@ -289,6 +289,7 @@ def test_a_line_without_labels_before_any_gpu_was_met_is_counted_and_no_row(tmp_
         ("DCGM_FI_DEV_GPU_UTIL", "-1"),
         ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "-0.5"),
         ("DCGM_FI_DEV_POWER_USAGE", "1e13"),
+        ("DCGM_FI_DEV_POWER_USAGE", "1.9e9"),  # in an hour more millijoules than 64 bits hold
         ("DCGM_FI_DEV_FB_USED", "9e13"),
         ("DCGM_FI_DEV_XID_ERRORS", "3e9"),
         ("DCGM_FI_DEV_GPU_TEMP", "-300"),

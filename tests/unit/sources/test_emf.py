@@ -150,6 +150,7 @@ BAD: list[tuple[Any, str]] = [
     (CORE | {"Timestamp": 1795370460}, "epoch millisecond"),
     (CORE | {"node_neuroncore_utilization": "71"}, "is no number"),
     (CORE | {"node_neuroncore_memory_usage_total": -1}, "is no count"),
+    (CORE | {"node_neuroncore_memory_usage_total": 4e18}, "is no count"),
     (CONTAINER | {"FullPodName": "", "PodName": ""}, "no pod named"),
     (CONTAINER | {"kubernetes": {"labels": 3}}, "labels is no object"),
     (CONTAINER | {"kubernetes": {"pod_owners": ["x"]}}, "pod_owners is no list"),

@@ -150,6 +150,29 @@ def test_a_group_with_an_error_is_dropped_and_counted(tmp_path: Path, seeds: See
     assert rows["raw_neuron_reports"][0]["error_group_count"] == 1
 
 
+def test_a_report_whose_sums_64_bits_could_not_hold_is_rejected_alone(tmp_path: Path, seeds: Seeds) -> None:
+    absurd_memory, absurd_errors = report(), report()
+    memory = absurd_memory["neuron_runtime_data"][0]["report"]["memory_used"]["neuron_runtime_used_bytes"]
+    memory["usage_breakdown"]["neuroncore_memory_usage"]["0"]["tensors"] = 9 * 10**18
+    devices = [{"neuron_device_index": 0, "mem_ecc_uncorrected": 9 * 10**18, "sram_ecc_uncorrected": 9 * 10**18}]
+    absurd_errors["system_data"]["neuron_hw_counters"] = {"period": 5.0, "neuron_devices": devices, "error": ""}
+    rows, delivery = parse(tmp_path, seeds, lines(absurd_memory, report(), absurd_errors))
+    assert len(rows["raw_neuron_reports"]) == 1
+    assert [reject.line_number for reject in delivery.rejects] == [1, 3]
+
+
+def test_a_runtime_whose_core_counters_are_not_collected_tells_nothing_of_its_work(
+    tmp_path: Path, seeds: Seeds
+) -> None:
+    memory_alone = report()
+    del memory_alone["neuron_runtime_data"][0]["report"]["neuroncore_counters"]
+    rows, _ = parse(tmp_path, seeds, lines(report(), memory_alone))
+    assert [(row["error_group_count"], row["counter_error_count"]) for row in rows["raw_neuron_reports"]] == [
+        (0, 0),
+        (0, 1),
+    ]
+
+
 def test_a_short_runtime_period_is_flagged_and_never_becomes_the_cadence(tmp_path: Path, seeds: Seeds) -> None:
     short = report()
     short["neuron_runtime_data"][0]["report"]["memory_used"]["period"] = 0.008
