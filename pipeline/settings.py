@@ -236,7 +236,7 @@ def load(**overrides: Any) -> Settings:
     _refuse_unknown_names(os.environ)
     _refuse_secrets_in_file()
     try:
-        return Settings(**overrides)
+        return _with_rules_of_sample(Settings(**overrides))
     except ValidationError as error:
         lines = "; ".join(f"{_setting_name(part['loc'])}: {part['msg']}" for part in error.errors())
         raise UsageError(f"settings: {lines} (read from CHIPLEDGER_* and {_config_path()})") from error
@@ -244,6 +244,13 @@ def load(**overrides: Any) -> Settings:
         raise UsageError(f"settings: {error}: write a JSON list (read from CHIPLEDGER_*)") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{_config_path()}: not valid TOML: {error}") from error
+
+
+def _with_rules_of_sample(values: Settings) -> Settings:
+    """In the home of the sample fleet its own rules speak, whichever command builds, unless others are set."""
+    rules = values.place.sample_rules
+    is_set = "workloads" in values.model_fields_set
+    return values if is_set or not rules.is_file() else values.model_copy(update={"workloads": rules})
 
 
 def known_names() -> frozenset[str]:

@@ -223,6 +223,8 @@ def build(settings: Settings, now: datetime, on_model: OnModel | None = None) ->
     allocation = settings.allocation.rows({row["instance_type"].partition(".")[0] for row in types})
     models = load_models(SQL_DIR)
     with warehouse(settings) as conn:
+        if not settings.workloads.is_file():
+            rule_tables.refuse_lost_rules(conn, settings.workloads)
         rule_tables.load_rules(conn, rules)
         rule_tables.load_allocation(conn, allocation)
         load_move_settings(conn, move_settings(settings))
