@@ -5,6 +5,7 @@ Imports that cost time stand inside the commands, so that `chipledger --help` an
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -46,6 +47,9 @@ def main() -> None:
         from pipeline.failpoints import arm
 
         arm(name)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a locale without é or → gets \u2192, not a traceback
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except ChipledgerError as error:

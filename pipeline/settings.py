@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -229,6 +229,14 @@ def parse_time(text: str, what: str) -> datetime:
         return as_utc(datetime.fromisoformat(text))
     except ValueError as error:
         raise UsageError(f"{what}: {text!r} is not a time; write 2026-11-18T00:00:00Z") from error
+
+
+def parse_day(text: str, what: str) -> date:
+    """A UTC day, written as a day or a time; raises UsageError naming `what` for anything else."""
+    try:
+        return as_utc(datetime.fromisoformat(text)).date()
+    except ValueError as error:
+        raise UsageError(f"{what}: {text!r} is no day; write 2026-11-14") from error
 
 
 def load(**overrides: Any) -> Settings:

@@ -19,12 +19,12 @@ from pipeline import attribution, checks, periods, rule_tables
 from pipeline import build as builder
 from pipeline import publish as publisher
 from pipeline.comparison_settings import load_move_settings, move_settings
-from pipeline.errors import CheckFailed, UsageError
+from pipeline.errors import CheckFailed, NothingPublished, UsageError
 from pipeline.home import refuse_strangers, split_by_kind
 from pipeline.landing import LandingResult
 from pipeline.models import Models, load_models
 from pipeline.settings import Settings
-from pipeline.warehouse import SQL_DIR, bootstrap, open_warehouse, utc_rows
+from pipeline.warehouse import SQL_DIR, bootstrap, open_warehouse, scalar, utc_rows
 
 if TYPE_CHECKING:
     from pipeline.check_results import CheckReport
@@ -235,6 +235,7 @@ def build(settings: Settings, now: datetime, on_model: OnModel | None = None) ->
 def check(settings: Settings, now: datetime) -> CheckReport:
     """Judge what the last build replaced; results stand in mart_data_quality."""
     with warehouse(settings) as conn:
+        _require_built(conn)
         return checks.run(conn, load_models(SQL_DIR), now=now)
 
 
@@ -245,12 +246,19 @@ def publish(settings: Settings, now: datetime) -> Published:
     """
     models = load_models(SQL_DIR)
     with warehouse(settings) as conn:
+        _require_built(conn)
         done = publisher.publish(
             conn, settings.place, models, published_at=now, as_of=now, code_version=version("chipledger")
         )
         if settings.close_after_days is not None:
             periods.close_by_rule(conn, settings.place, after_days=settings.close_after_days, now=now)
         return done
+
+
+def _require_built(conn: duckdb.DuckDBPyConnection) -> None:
+    """Raise NothingPublished in a home where no build ever ended: there is nothing to judge or to hand out."""
+    if not scalar(conn, "select count(*) from state_models"):
+        raise NothingPublished("nothing built yet: run chipledger build")
 
 
 def close_period(settings: Settings, now: datetime, period: date, *, actor: str, reason: str) -> Closing:

@@ -48,6 +48,26 @@ def test_reading_before_the_first_publication_says_what_to_run(chipledger, words
     assert "nothing published yet: run chipledger build" in err
 
 
+@pytest.mark.parametrize("words", [("check",), ("publish",)])
+def test_judging_or_publishing_before_the_first_build_says_what_to_run(chipledger, words: tuple[str, ...]) -> None:
+    code, _, err = chipledger(*words)
+    assert (code, err) == (1, "chipledger: nothing built yet: run chipledger build\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("explain", "a", "today"), "DATE: 'today' is no day; write 2026-11-14"),
+        (("compare", "a", "--price-date", "soon"), "--price-date: 'soon' is no day"),
+        (("compare", "a", "--price-date", "9999-12-31"), "nobody knows the prices of a day to come"),
+    ],
+)
+def test_a_day_that_is_none_or_not_known_yet_is_a_usage_error(chipledger, words: tuple[str, ...], told: str) -> None:
+    code, _, err = chipledger(*words)
+    assert code == 2
+    assert told in err
+
+
 def test_run_without_a_source_is_a_usage_error_that_names_the_settings(chipledger) -> None:
     code, _, err = chipledger("run")
     assert code == 2
@@ -231,12 +251,26 @@ def test_a_closed_finding_is_shown_with_its_end(
 ) -> None:
     times = {"opened_at": datetime(2026, 11, 13, tzinfo=UTC), "closed_at": datetime(2026, 11, 14, tzinfo=UTC)}
     row = {"rule": "r", "subject": "s", "severity": "warning", "impact_usd": 5, "impact_usd_per_hour": 1, **times}
+    row["known"] = 1234
     rows = [{**row, "status": "closed"}, {**row, "status": "open", "closed_at": None}]
     monkeypatch.setattr(cli_summary, "_ask", lambda root, sql: rows)
     cli_summary._show_findings(Path())
     out = capsys.readouterr().out
     assert "closed, 2026-11-13T00:00:00Z to 2026-11-14T00:00:00Z]" in out
     assert "open since 2026-11-13T00:00:00Z]" in out
+    assert out.endswith('… and 1,232 more: chipledger query "from mart_anomalies"\n')
+
+
+def test_top_workloads_say_what_of_their_cost_no_bill_tells_yet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"workload_id": "w", "chip": "L4", "effective_usd": 5, "device_hours": 1, "busy": None, "unused_usd": None}
+    for estimated, words in ((0, []), (3, ["$3.00"])):
+        monkeypatch.setattr(cli_summary, "_ask", lambda root, sql, usd=estimated: [{**row, "estimated_usd": usd}])
+        cli_summary._show_workloads(Path())
+        _, _, columns, cells = capsys.readouterr().out.splitlines()
+        assert ("of it estimated" in columns) == bool(words)
+        assert cells.split() == ["w", "L4", "$5.00", *words, "1.0", "no", "data", "no", "data"]
 
 
 def test_ask_lists_the_questions_and_prints_one_as_sql(chipledger) -> None:
@@ -254,6 +288,9 @@ def test_ask_lists_the_questions_and_prints_one_as_sql(chipledger) -> None:
         (("idle",), "did you mean idle_cost"),
         (("4", "--param", "from_date"), "write it as name=value"),
         (("4", "--param", "day=1"), "no parameter day"),
+        (("4", "--param", "from_date=yesterday"), "--param from_date: 'yesterday' is no day; write 2026-11-14"),
+        (("3", "--param", "since=today"), "--param since: 'today' is no time"),
+        (("16", "--param", "budget_usd=1,000"), "--param budget_usd: '1,000' is no number"),
     ],
 )
 def test_a_wrong_question_is_a_usage_error_with_a_next_step(chipledger, words: tuple[str, ...], told: str) -> None:
