@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -116,24 +116,41 @@ def digest(
     )
 
 
+def of_one_subject(members: Sequence[tuple[Finding, str]], *, data_through_at: datetime | None = None) -> Message:
+    """The message of a finding that came back: every time it held, and what to do while it holds."""
+    first = members[0][0]
+    told = digest(
+        members, occasion=f"of {first.subject}, {first.rule.replace('_', ' ')}", data_through_at=data_through_at
+    )
+    is_open = any(state == "open" for _, state in members)
+    runbook = f"alerts/runbooks/{first.rule}.md" if is_open else ""
+    return replace(told, next_step=first_step(first.rule) if is_open else "", runbook=runbook)
+
+
 def note(steps: Sequence[tuple[str, Finding]]) -> Message:
     """The short reply under a message whose findings changed: (transition, finding) pairs."""
-    words = {"close": "closed", "retract": "retracted", "reopen": "open again", "escalate": "escalated"}
-    lines = [f"{words[transition]}: {_headline(finding, _STATE_AFTER[transition])}" for transition, finding in steps]
+    lines = [f"{_WORDS[transition]}: {_headline(finding, _STATE_AFTER[transition])}" for transition, finding in steps]
     if len(steps) == 1:
         transition, finding = steps[0]
         state = _STATE_AFTER[transition]
-        tag = "ESCALATED to " + finding.severity.upper() if transition == "escalate" else words[transition].upper()
+        tag = "ESCALATED to " + finding.severity.upper() if transition == "escalate" else _WORDS[transition].upper()
         return Message(headline=f"[{tag}] {_headline(finding, state)}", money=_money(finding, state))
     total = sum((finding.impact_usd for transition, finding in steps if transition != "retract"), Decimal(0))
     shown = lines[:DIGEST_LINES] + [f"and {len(lines) - DIGEST_LINES:,} more"] * (len(lines) > DIGEST_LINES)
     return Message(
-        headline=f"{usd(total)}: {plural(len(steps), 'finding')} of this digest changed",
+        headline=f"{usd(total)}: {plural(len(steps), 'finding')} of this message changed",
         money="",
         evidence=tuple(shown),
     )
 
 
+_WORDS = {
+    "open": "again",
+    "reopen": "open again",
+    "close": "closed",
+    "retract": "retracted",
+    "escalate": "escalated",
+}
 _STATE_AFTER = {"open": "open", "escalate": "open", "reopen": "open", "close": "closed", "retract": "retracted"}
 
 

@@ -138,9 +138,18 @@ def _examine_slack(settings: Settings) -> Finding:
             "ok",
             f"not set (SLACK_BOT_TOKEN, CHIPLEDGER_SLACK_CHANNEL): messages go to {settings.place.outbox}",
         )
-    outcome = Slack(chosen).probe()
-    if outcome.result is Result.OK:
+    slack = Slack(chosen)
+    outcome = slack.probe()
+    if outcome.result is not Result.OK:
+        reason = outcome.reason or outcome.result
+        return Finding("slack", "fail", f"{chosen.base_url}: {reason}; check SLACK_BOT_TOKEN")
+    lookup = slack.find("", channel=chosen.channel, thread_ts="", since=slack.server_time)
+    if lookup.possible:
         return Finding("slack", "ok", f"{chosen.base_url} answers for channel {chosen.channel}")
     return Finding(
-        "slack", "fail", f"{chosen.base_url}: {outcome.reason or outcome.result}; check SLACK_BOT_TOKEN and the channel"
+        "slack",
+        "warn" if lookup.reason == "missing_scope" else "fail",
+        f"channel {chosen.channel}: {lookup.reason}; give CHIPLEDGER_SLACK_CHANNEL the channel's id (C…), invite the "
+        "app to it, and let it read its history (channels:history, of private ones groups:history): what was cut off "
+        "while it was sent is looked up there, and stays held where it cannot be",
     )

@@ -157,6 +157,17 @@ class Settings(BaseSettings):
     def _utc(cls, value: datetime | None) -> datetime | None:
         return None if value is None else as_utc(value)
 
+    @field_validator("slack_token", "prometheus_token", mode="before")
+    @classmethod
+    def _header_text(cls, value: Any) -> Any:
+        """What goes into an HTTP header: a line end inside would come back in an error, with the secret beside it."""
+        if not isinstance(value, str):
+            return value
+        token = value.strip()
+        if not (token.isascii() and token.isprintable() and " " not in token):
+            raise ValueError("holds a space, a line end or a character beyond ASCII; copy the token again")
+        return token
+
     @field_validator("memory_limit")
     @classmethod
     def _amount_of_memory(cls, value: str) -> str:

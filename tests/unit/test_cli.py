@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import cli, cli_summary
+from tests.fakes.slack import CHANNEL, TOKEN, FakeSlack, serve
 
 
 @pytest.fixture
@@ -216,6 +217,27 @@ def test_the_doctor_sees_half_a_slack(chipledger, monkeypatch: pytest.MonkeyPatc
     _, out, _ = chipledger("doctor", "--json")
     (slack,) = [row for row in json.loads(out) if row["part"] == "slack"]
     assert (slack["status"], "CHIPLEDGER_SLACK_CHANNEL" in slack["what"]) == ("warn", True)
+
+
+@pytest.mark.parametrize(
+    ("channel", "error", "status", "told"),
+    [
+        (CHANNEL, "", "ok", f"answers for channel {CHANNEL}"),
+        ("#alerts", "", "fail", "#alerts: channel_not_found; give CHIPLEDGER_SLACK_CHANNEL the channel's id"),
+        (CHANNEL, "not_in_channel", "fail", "invite the app"),
+        (CHANNEL, "missing_scope", "warn", "channels:history"),
+    ],
+)
+def test_the_doctor_looks_into_the_channel_and_not_at_the_token_alone(
+    chipledger, monkeypatch: pytest.MonkeyPatch, channel: str, error: str, status: str, told: str
+) -> None:
+    with serve(FakeSlack(error={"conversations.history": error} if error else {})) as slack:
+        monkeypatch.setenv("SLACK_BOT_TOKEN", f"{TOKEN}\n")
+        monkeypatch.setenv("CHIPLEDGER_SLACK_CHANNEL", channel)
+        monkeypatch.setenv("CHIPLEDGER_SLACK_BASE_URL", slack.base_url)
+        _, out, _ = chipledger("doctor", "--json")
+    (found,) = [row for row in json.loads(out) if row["part"] == "slack"]
+    assert (found["status"], told in found["what"]) == (status, True)
 
 
 def test_notify_fails_aloud_where_slack_cannot_be_reached(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,3 +207,17 @@ def test_endpoints_in_the_environment_that_are_no_json_are_named(home: Path, mon
     monkeypatch.setenv("CHIPLEDGER_PROMETHEUS", "http://host")
     with pytest.raises(UsageError, match=r"prometheus.*JSON"):
         settings.load()
+
+
+@pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "CHIPLEDGER_PROMETHEUS_TOKEN"])
+def test_a_token_that_no_header_takes_is_refused_without_being_shown(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for token in ("xoxb-1\nb", "xoxb-1 b", "xoxb-1é"):
+        monkeypatch.setenv(name, token)
+        with pytest.raises(UsageError, match="copy the token again") as refused:
+            settings.load()
+        assert "xoxb" not in str(refused.value)
+    monkeypatch.setenv(name, " xoxb-1\n")
+    values = settings.load()
+    assert "xoxb-1" in (values.slack_token.get_secret_value(), values.prometheus_token.get_secret_value())

@@ -110,7 +110,7 @@ def test_a_digest_adds_up_its_findings_and_lists_open_and_severe_ones_first() ->
 
 def test_a_reply_over_several_findings_names_each() -> None:
     message = note([("close", closed(numbered(5))), ("escalate", numbered(6))])
-    assert message.headline == "$11.00: 2 findings of this digest changed"
+    assert message.headline == "$11.00: 2 findings of this message changed"
     assert message.evidence[0].startswith("closed: $5.00 in total")
 
 
