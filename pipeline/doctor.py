@@ -20,7 +20,7 @@ from pipeline.sources.objects import StoredObject as Stored
 from pipeline.warehouse import open_warehouse
 
 GIB = 2**30
-LOW_DISK_BYTES = 5 * GIB
+LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * GIB, GIB // 4
 STALE_PUBLICATION = timedelta(hours=24)
 HOURS_PER_DAY = 24
 DAYS_PER_MONTH = 30
@@ -45,7 +45,9 @@ def examine_disk(place: Home) -> Finding:
         return Finding("disk", "fail", f"{parent} cannot be written; set CHIPLEDGER_HOME to a folder that can")
     free = shutil.disk_usage(parent).free
     words = f"{free / GIB:.1f} GiB free at {parent}"
-    return Finding("disk", "warn", f"{words}; keep 5 GiB") if free < LOW_DISK_BYTES else Finding("disk", "ok", words)
+    if free >= LOW_DISK_BYTES:
+        return Finding("disk", "ok", words)
+    return Finding("disk", "fail" if free < FULL_DISK_BYTES else "warn", f"{words}; keep 5 GiB")
 
 
 def examine_warehouse(place: Home) -> Finding:

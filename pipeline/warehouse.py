@@ -19,6 +19,8 @@ MANY = 1 << 30  # more columns than any table has
 MOMENT = "TIMESTAMP WITH TIME ZONE"
 # While it keeps insertion order, DuckDB 2.0.0 can hide a large insert from later statements of the same transaction.
 SHOW_OWN_ROWS = "set preserve_insertion_order = false"
+# DuckDB 2.0.0 draws a bar on standard output, also into a pipe and amid JSON, for what takes more than two seconds.
+NO_BAR = "set enable_progress_bar = false"
 
 Opened = TypeVar("Opened")
 Config = dict[str, str | bool | int | float | list[str]]
@@ -39,6 +41,7 @@ def open_warehouse(
     conn = _waiting(path, wait_seconds, lambda: duckdb.connect(path, config=config))
     try:
         conn.execute("set TimeZone = 'UTC'")
+        conn.execute(NO_BAR)
         conn.execute(SHOW_OWN_ROWS)
         yield conn
     finally:

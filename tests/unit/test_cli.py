@@ -6,10 +6,13 @@ import gzip
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline import cli, cli_summary
+from pipeline.doctor import examine_disk
+from pipeline.home import Home
 from tests.fakes.slack import CHANNEL, TOKEN, FakeSlack, serve
 
 
@@ -181,6 +184,12 @@ def test_the_doctor_speaks_of_every_part(chipledger) -> None:
         parts
     )
     assert parts["disk"] == parts["warehouse"] == parts["publication"] == "ok"
+
+
+@pytest.mark.parametrize(("free", "status"), [(2**28 - 1, "fail"), (2**28, "warn"), (5 * 2**30, "ok")])
+def test_the_doctor_fails_on_a_full_disk(home: Path, monkeypatch: pytest.MonkeyPatch, free: int, status: str) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+    assert examine_disk(Home(home)).status == status
 
 
 def test_the_doctor_fails_on_rules_that_cannot_be_read(chipledger) -> None:
