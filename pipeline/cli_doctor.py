@@ -34,7 +34,11 @@ def examine(settings: Settings) -> list[Finding]:
     place, now = settings.place, settings.clock()
     return [
         examine_disk(place),
-        examine_rules(lambda: len(attribution.read_rules(settings.workloads)), settings.workloads),
+        examine_rules(
+            lambda: len(attribution.read_rules(settings.workloads)),
+            settings.workloads,
+            is_set="workloads" in settings.model_fields_set,
+        ),
         *examine_inbox(steps.sweep_roots(settings), list_objects, probe_object),
         *_examine_aws(settings, now),
         *_examine_prometheus(settings, now),

@@ -150,15 +150,17 @@ def examine_spend(wants_cost_explorer: bool, account_count: int, interval_hours:
     return Finding("cost explorer", "ok", words)
 
 
-def examine_rules(read: Callable[[], int], path: Path) -> Finding:
-    """Whether workloads.toml can be read."""
+def examine_rules(read: Callable[[], int], path: Path, *, is_set: bool) -> Finding:
+    """Whether workloads.toml can be read, and is there where a setting names it."""
     try:
         count = read()
     except UsageError as error:
         return Finding("workloads", "fail", str(error))
-    return Finding(
-        "workloads", "ok", f"{count} rules in {path}" if path.is_file() else f"no {path}; owners come from the labels"
-    )
+    if path.is_file():
+        return Finding("workloads", "ok", f"{count} rules in {path}")
+    if is_set:
+        return Finding("workloads", "warn", f"CHIPLEDGER_WORKLOADS: no file {path}; owners come from the labels alone")
+    return Finding("workloads", "ok", f"no {path}; owners come from the labels")
 
 
 def _first_line(error: Exception) -> str:

@@ -152,6 +152,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{workload!r} = {cost}: a workload and the USD that its move costs")
         return value
 
+    @field_validator("home", mode="before")
+    @classmethod
+    def _is_named(cls, value: Any) -> Any:
+        if value == "":
+            raise ValueError("is empty; unset it (./ledger), or name a folder")
+        return value
+
     @field_validator("now")
     @classmethod
     def _utc(cls, value: datetime | None) -> datetime | None:
@@ -253,6 +260,8 @@ def parse_day(text: str, what: str) -> date:
 def load(**overrides: Any) -> Settings:
     """Read all settings once; raises UsageError naming each wrong one and where it came from."""
     _refuse_unknown_names(os.environ)
+    if "CHIPLEDGER_CONFIG" in os.environ and not _config_path().is_file():
+        raise UsageError(f"CHIPLEDGER_CONFIG: no file {_config_path()}; name one that is there, or unset it")
     _refuse_secrets_in_file()
     try:
         return _with_rules_of_sample(Settings(**overrides))
@@ -260,7 +269,7 @@ def load(**overrides: Any) -> Settings:
         lines = "; ".join(f"{_setting_name(part['loc'])}: {part['msg']}" for part in error.errors())
         raise UsageError(f"settings: {lines} (read from CHIPLEDGER_* and {_config_path()})") from error
     except SettingsError as error:
-        raise UsageError(f"settings: {error}: write a JSON list (read from CHIPLEDGER_*)") from error
+        raise UsageError(f"settings: {error}: write a JSON list or object (read from CHIPLEDGER_*)") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{_config_path()}: not valid TOML: {error}") from error
 

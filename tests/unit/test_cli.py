@@ -186,6 +186,13 @@ def test_the_doctor_speaks_of_every_part(chipledger) -> None:
     assert parts["disk"] == parts["warehouse"] == parts["publication"] == "ok"
 
 
+def test_the_doctor_misses_rules_that_a_setting_names(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_WORKLOADS", "gone.toml")
+    _, out, _ = chipledger("doctor", "--json")
+    (rules,) = [row for row in json.loads(out) if row["part"] == "workloads"]
+    assert (rules["status"], rules["what"][:41]) == ("warn", "CHIPLEDGER_WORKLOADS: no file gone.toml; ")
+
+
 @pytest.mark.parametrize(("free", "status"), [(2**28 - 1, "fail"), (2**28, "warn"), (5 * 2**30, "ok")])
 def test_the_doctor_fails_on_a_full_disk(home: Path, monkeypatch: pytest.MonkeyPatch, free: int, status: str) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))

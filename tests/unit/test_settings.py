@@ -89,7 +89,8 @@ def test_a_misspelt_name_in_the_environment_is_answered_with_the_nearest(
 def test_every_known_name_is_taken(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in settings.OTHER_NAMES - {"CHIPLEDGER_CONFIG"}:
         monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("CHIPLEDGER_CONFIG", "elsewhere.toml")
+    (home.parent / "elsewhere.toml").write_text("", "utf-8")
+    monkeypatch.setenv("CHIPLEDGER_CONFIG", str(home.parent / "elsewhere.toml"))
     monkeypatch.setenv("chipledger_threads", "3")
     for name, value in settings.load(slack_channel="C1").as_environment().items():
         monkeypatch.setenv(name, value)
@@ -221,3 +222,19 @@ def test_a_token_that_no_header_takes_is_refused_without_being_shown(
     monkeypatch.setenv(name, " xoxb-1\n")
     values = settings.load()
     assert "xoxb-1" in (values.slack_token.get_secret_value(), values.prometheus_token.get_secret_value())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("CHIPLEDGER_CONFIG", "gone.toml", "CHIPLEDGER_CONFIG: no file gone.toml"),
+        ("CHIPLEDGER_HOME", "", r"home: .*is empty; unset it \(./ledger\), or name a folder"),
+        ("CHIPLEDGER_RESEMBLES", "x", "resembles.*write a JSON list or object"),
+    ],
+)
+def test_a_setting_that_names_nothing_is_not_passed_over(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=told):
+        settings.load()
