@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from pipeline.cli_output import progress, say, short, show, warn
-from pipeline.errors import CheckFailed, ChipledgerError, SourceError
+from pipeline.errors import CheckFailed, ChipledgerError, NotTold, SourceError
 
 if TYPE_CHECKING:
     from dags.run_in_process import DagOutcome
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.steps import Ingested
 
 Answer = TypeVar("Answer")
+SAID_ALREADY = (SourceError, NotTold)
 
 
 def run(
@@ -121,7 +122,8 @@ def _timed(name: str, work: Callable[[], Answer]) -> Answer:
 def _through_dags(values: Settings) -> bool:
     """The same pass through the DAGs; Airflow's words go to a log file, a failed task's error comes out here.
 
-    A task that failed for an unreachable source has told it already: as through the steps, the pass is only unclean.
+    A task that failed for an unreachable source, or because people could not be told, has said so already: as through
+    the steps, the pass is only unclean.
     """
     from dags import run_in_process as runner
 
@@ -142,10 +144,11 @@ def _through_dags(values: Settings) -> bool:
             bar(dag_id, len(outcomes), len(order))
             outcomes.append(run_dag())
             bar.say(_in_words(outcomes[-1]))
-    if failed := next((one for one in outcomes if one.error and not isinstance(one.error, SourceError)), None):
+    if failed := next((one for one in outcomes if one.error and not isinstance(one.error, SAID_ALREADY)), None):
         raise _surfaced(failed, log)
     firsts = [words.partition("\n")[0] for one in outcomes for words in one.said.values()]
-    return not any(" refused" in first or " unreachable" in first for first in firsts)
+    is_told = not any(isinstance(one.error, NotTold) for one in outcomes)
+    return is_told and not any(" refused" in first or " unreachable" in first for first in firsts)
 
 
 def _in_words(outcome: DagOutcome) -> str:
