@@ -13,11 +13,11 @@ from pathlib import Path
 import duckdb
 
 from pipeline import reading
-from pipeline.errors import ChipledgerError, NothingPublished, SourceError, UsageError, WarehouseLocked
+from pipeline.errors import ChipledgerError, NothingPublished, OlderHome, SourceError, UsageError, WarehouseLocked
 from pipeline.home import Home
 from pipeline.sources.cost_explorer import USD_PER_REQUEST
 from pipeline.sources.objects import StoredObject as Stored
-from pipeline.warehouse import open_warehouse
+from pipeline.warehouse import lacking, open_warehouse
 
 GIB = 2**30
 LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * GIB, GIB // 4
@@ -51,14 +51,17 @@ def examine_disk(place: Home) -> Finding:
 
 
 def examine_warehouse(place: Home) -> Finding:
-    """Whether the warehouse opens, and who holds it otherwise."""
+    """Whether the warehouse opens and is of this version, and who holds it otherwise."""
     if not place.warehouse.is_file():
         return Finding("warehouse", "warn", f"{place.warehouse} does not exist yet: run chipledger build")
     try:
-        with open_warehouse(place.warehouse, wait_seconds=LOCK_PATIENCE_SECONDS):
+        with open_warehouse(place.warehouse, wait_seconds=LOCK_PATIENCE_SECONDS) as conn:
+            lacking(conn)
             return Finding("warehouse", "ok", f"{place.warehouse} opens, {_mib(place.warehouse)}")
     except WarehouseLocked as error:
         return Finding("warehouse", "warn", str(error))
+    except OlderHome as error:
+        return Finding("warehouse", "fail", str(error))
     except (OSError, duckdb.Error) as error:
         mend = "put a backup in its place, or move it away and ingest everything again"
         return Finding("warehouse", "fail", f"{place.warehouse} does not open: {_first_line(error)}; {mend}")

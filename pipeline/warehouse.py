@@ -142,13 +142,7 @@ def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR, *, comme
     longer kept raises OlderHome, and nothing is changed. `comments` take most of the time: a warehouse that is gone in
     a moment needs none.
     """
-    counts = dict(conn.execute("select table_name, count(*) from duckdb_columns() group by table_name").fetchall())
-    paths = sorted((sql_dir / "raw").glob("*.sql"))
-    wanted = {path: path.read_text("utf-8").count("\n-- column:") for path in paths}
-    missing = [path for path in paths if path.stem not in counts]
-    grown = [path for path, count in wanted.items() if counts.get(path.stem, MANY) < count]
-    if shrunk := [path.stem for path, count in wanted.items() if counts.get(path.stem, 0) > count]:
-        raise OlderHome(_older_message(conn, shrunk[0]))
+    missing, grown = lacking(conn, sql_dir)
     if not missing and not grown:
         return
     with transaction(conn):
@@ -159,6 +153,18 @@ def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR, *, comme
             conn.execute(header.sql)
             if comments:
                 conn.execute(comment_sql(header.name, "table", header.purpose, header.columns))
+
+
+def lacking(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR) -> tuple[list[Path], list[Path]]:
+    """Files of the raw tables that are missing, and of those that lack columns; OlderHome where one has too many."""
+    counts = dict(conn.execute("select table_name, count(*) from duckdb_columns() group by table_name").fetchall())
+    paths = sorted((sql_dir / "raw").glob("*.sql"))
+    wanted = {path: path.read_text("utf-8").count("\n-- column:") for path in paths}
+    missing = [path for path in paths if path.stem not in counts]
+    grown = [path for path, count in wanted.items() if counts.get(path.stem, MANY) < count]
+    if shrunk := [path.stem for path, count in wanted.items() if counts.get(path.stem, 0) > count]:
+        raise OlderHome(_older_message(conn, shrunk[0]))
+    return missing, grown
 
 
 def _older_message(conn: duckdb.DuckDBPyConnection, table: str) -> str:

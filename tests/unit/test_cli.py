@@ -13,6 +13,7 @@ import pytest
 from pipeline import cli, cli_summary
 from pipeline.doctor import examine_disk
 from pipeline.home import Home
+from pipeline.warehouse import open_warehouse
 from tests.fakes.slack import CHANNEL, TOKEN, FakeSlack, serve
 
 
@@ -204,6 +205,14 @@ def test_the_doctor_fails_on_rules_that_cannot_be_read(chipledger) -> None:
     code, out, _ = chipledger("doctor")
     assert code == 1
     assert "nonsense" in out
+
+
+def test_the_doctor_names_a_warehouse_of_another_version(chipledger, begun_home: Path) -> None:
+    with open_warehouse(begun_home / "warehouse.duckdb") as conn:
+        conn.execute("alter table raw_cloudwatch_samples add column neuron_core varchar")
+    code, out, _ = chipledger("doctor")
+    assert code == 1
+    assert "its table raw_cloudwatch_samples was made by another version" in out
 
 
 def test_the_doctor_names_files_that_do_not_open(chipledger, home: Path) -> None:
