@@ -201,7 +201,8 @@ def _untrusted_headline(finding: Finding, state: str) -> str:
     model = str(finding.facts.get("model") or finding.subject)
     if state != "open":
         return f"{model} can be trusted again: check {finding.subject} passes"
-    return f"Do not trust {model}: check {finding.subject} fails on {_measure(finding.observed, finding.unit)}"
+    rows = "rows" if finding.observed is None else plural(int(finding.observed), "row")
+    return f"Do not trust {model}: check {finding.subject} fails on {rows}"
 
 
 def _money(finding: Finding, state: str) -> str:
@@ -228,9 +229,10 @@ def _devices(finding: Finding) -> str:
 def _facts(finding: Finding, evidence: dict[str, object], data_through_at: datetime | None) -> tuple[Fact, ...]:
     owner = next((str(evidence[key]) for key in OWNER_KEYS if evidence.get(key)), "")
     since = f"{utc(finding.opened_at)}, {span(finding.ended_at - finding.opened_at)}"
-    facts = [
-        Fact(SUBJECTS.get(finding.rule, "Subject"), finding.subject),
-        Fact("Owner", owner or "nobody named: add a rule to workloads.toml", outside=bool(owner)),
+    facts = [Fact(SUBJECTS.get(finding.rule, "Subject"), finding.subject)]
+    if finding.rule != UNTRUSTED:
+        facts.append(Fact("Owner", owner or "nobody named: add a rule to workloads.toml", outside=bool(owner)))
+    facts += [
         Fact("Since" if finding.status == "open" else "From", since, outside=False),
     ]
     if finding.observed is not None and finding.rule != UNTRUSTED:

@@ -17,7 +17,7 @@ from pipeline.errors import CheckFailed, ChipledgerError, NotTold, SourceError
 
 if TYPE_CHECKING:
     from dags.run_in_process import DagOutcome
-    from pipeline.check_results import CheckReport
+    from pipeline.check_results import CheckReport, FailingRows
     from pipeline.sample import Sample
     from pipeline.settings import Settings
     from pipeline.steps import Ingested
@@ -177,6 +177,13 @@ def show_ingested(ingested: Ingested, *, as_json: bool = False) -> None:
     for name in ingested.waiting:
         say(f"{name}: waits for its Manifest")
     say(ingested.summary)
+
+
+def show_failing_rows(found: FailingRows, *, as_json: bool) -> None:
+    """The rows of the warehouse for which one check fails, below the SQL that found them."""
+    for words in () if as_json else found.words:
+        warn(words)
+    show(found.columns, found.rows, as_json=as_json)
 
 
 def show_checks(report: CheckReport, *, as_json: bool = False, brief: bool = False) -> None:

@@ -27,7 +27,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse import SQL_DIR, bootstrap, open_warehouse, scalar, utc_rows
 
 if TYPE_CHECKING:
-    from pipeline.check_results import CheckReport
+    from pipeline.check_results import CheckReport, FailingRows
     from pipeline.periods import Closing
     from pipeline.publish import Published
     from pipeline.sources.base import IngestOptions
@@ -237,6 +237,14 @@ def check(settings: Settings, now: datetime) -> CheckReport:
     with warehouse(settings) as conn:
         _require_built(conn)
         return checks.run(conn, load_models(SQL_DIR), now=now)
+
+
+def failing_rows(settings: Settings, check_id: str) -> FailingRows:
+    """The rows of the warehouse for which a check fails or warns now; UsageError names those that do."""
+    from pipeline.check_results import failing_rows as look
+
+    with warehouse(settings) as conn:
+        return look(conn, check_id)
 
 
 def publish(settings: Settings, now: datetime) -> Published:

@@ -187,6 +187,27 @@ def test_the_doctor_speaks_of_every_part(chipledger) -> None:
     assert parts["disk"] == parts["warehouse"] == parts["publication"] == "ok"
 
 
+def test_the_rows_of_a_failed_check_are_shown_from_the_warehouse_and_the_doctor_knows(
+    chipledger, begun_home: Path
+) -> None:
+    chipledger("build")
+    with open_warehouse(begun_home / "warehouse.duckdb") as conn:
+        conn.execute("insert into dim_workload by name select 'a' as workload_id, '' as team")
+        conn.execute(
+            "update state_check_results set status = 'failed', failed_count = 1, first_failed_at = '2026-11-01', "
+            "sample_keys = '[]' where check_id = 'dim_workload:team_ne'"
+        )
+    code, out, err = chipledger("check", "--show", "dim_workload:team_ne")
+    header, row = out.splitlines()
+    assert (code, dict(zip(header.split("\t"), row.split("\t"), strict=True))["workload_id"]) == (0, "a")
+    assert "dim_workload:team_ne over the whole table: 1 of 0 rows" in err
+    code, _, err = chipledger("check", "--show", "nope")
+    assert (code, "no check 'nope' fails or warns; these do: dim_workload:team_ne" in err) == (2, True)
+    _, out, _ = chipledger("doctor", "--json")
+    (checks,) = [row for row in json.loads(out) if row["part"] == "checks"]
+    assert (checks["status"], checks["what"][:34]) == ("fail", "1 failed check held the publicatio")
+
+
 def test_the_doctor_misses_rules_that_a_setting_names(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHIPLEDGER_WORKLOADS", "gone.toml")
     _, out, _ = chipledger("doctor", "--json")

@@ -69,6 +69,9 @@ def test_a_failed_check_says_which_figures_not_to_trust() -> None:
     message = compose(DATA_QUALITY, "open")
     assert message.headline.startswith("[CRITICAL] Do not trust mart_idle_cost_daily: check ")
     assert "fails on 12 rows" in message.headline
+    assert compose(replace(DATA_QUALITY, observed=1.0), "open").headline.endswith("fails on 1 row")
+    assert "Owner" not in facts(message)  # no rule in workloads.toml gives a check one
+    assert "chipledger check --show CHECK" in message.next_step
     assert "last good publication stands" in message.money
     assert "a negative cost is a lost credit" in message.evidence
 
