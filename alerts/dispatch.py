@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alerts.ledger import Ledger, lease, opened
 from alerts.outbox import Outbox
-from alerts.report import NotifyReport, line_of, with_standing
+from alerts.report import NotifyReport, of_unknown_fate, with_standing
 from alerts.schema import Row, Thread
 from alerts.signal import Finding
 from alerts.slack import Slack, SlackSettings
@@ -72,8 +72,9 @@ def notify(
         if dry_run:
             rehearse = partial(ledger.rehearse, target=transport.target, data_through_at=data_through_at)
             skipped, rows = rehearse(findings, judged=judged)
-            lines = tuple(map(line_of, rows))
-            return NotifyReport(transport.told, pending=len(rows), skipped=skipped, lines=lines, dry_run=True)
+            stuck = [row for row in ledger.not_sent() if row.state != "pending"]
+            report = NotifyReport(transport.told, skipped=skipped, dry_run=True)
+            return with_standing(report, [*rows, *stuck])
         while True:
             with lease(state_path) as mine:
                 if mine:
@@ -109,10 +110,10 @@ class _Pass:
             if wait is None or not self.clock.allows(wait):
                 break
             self.clock.wait(wait)
-        done = NotifyReport(
-            self.transport.told, sent=self.sent, edited=self.edited, skipped=skipped, problem=self.problem
-        )
-        return with_standing(done, self.ledger.not_sent())
+        waiting = self.ledger.not_sent()
+        problem = self.problem or of_unknown_fate(waiting)
+        done = NotifyReport(self.transport.told, sent=self.sent, edited=self.edited, skipped=skipped, problem=problem)
+        return with_standing(done, waiting)
 
     def _reachable(self) -> bool:
         """Probe, and date what is unknown by the channel's clock."""

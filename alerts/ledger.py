@@ -16,11 +16,9 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Select, func, select, update
 
 from alerts.reconcile import Reconciliation
-from alerts.schema import OUTBOX, THREADS, Row, Thread, naming_damage, open_engine, row_of, thread_of
+from alerts.schema import MAY_HAVE_ARRIVED, OUTBOX, THREADS, Row, Thread, naming_damage, open_engine, row_of, thread_of
 from alerts.signal import Finding
 from pipeline import failpoints
-
-MAY_HAVE_ARRIVED = ("sending", "unknown", "held")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -116,24 +116,41 @@ def digest(
     )
 
 
+def of_one_subject(members: Sequence[tuple[Finding, str]], *, data_through_at: datetime | None = None) -> Message:
+    """The message of a finding that came back: every time it held, and what to do while it holds."""
+    first = members[0][0]
+    told = digest(
+        members, occasion=f"of {first.subject}, {first.rule.replace('_', ' ')}", data_through_at=data_through_at
+    )
+    is_open = any(state == "open" for _, state in members)
+    runbook = f"alerts/runbooks/{first.rule}.md" if is_open else ""
+    return replace(told, next_step=first_step(first.rule) if is_open else "", runbook=runbook)
+
+
 def note(steps: Sequence[tuple[str, Finding]]) -> Message:
     """The short reply under a message whose findings changed: (transition, finding) pairs."""
-    words = {"close": "closed", "retract": "retracted", "reopen": "open again", "escalate": "escalated"}
-    lines = [f"{words[transition]}: {_headline(finding, _STATE_AFTER[transition])}" for transition, finding in steps]
+    lines = [f"{_WORDS[transition]}: {_headline(finding, _STATE_AFTER[transition])}" for transition, finding in steps]
     if len(steps) == 1:
         transition, finding = steps[0]
         state = _STATE_AFTER[transition]
-        tag = "ESCALATED to " + finding.severity.upper() if transition == "escalate" else words[transition].upper()
+        tag = "ESCALATED to " + finding.severity.upper() if transition == "escalate" else _WORDS[transition].upper()
         return Message(headline=f"[{tag}] {_headline(finding, state)}", money=_money(finding, state))
     total = sum((finding.impact_usd for transition, finding in steps if transition != "retract"), Decimal(0))
     shown = lines[:DIGEST_LINES] + [f"and {len(lines) - DIGEST_LINES:,} more"] * (len(lines) > DIGEST_LINES)
     return Message(
-        headline=f"{usd(total)}: {plural(len(steps), 'finding')} of this digest changed",
+        headline=f"{usd(total)}: {plural(len(steps), 'finding')} of this message changed",
         money="",
         evidence=tuple(shown),
     )
 
 
+_WORDS = {
+    "open": "again",
+    "reopen": "open again",
+    "close": "closed",
+    "retract": "retracted",
+    "escalate": "escalated",
+}
 _STATE_AFTER = {"open": "open", "escalate": "open", "reopen": "open", "close": "closed", "retract": "retracted"}
 
 
@@ -184,7 +201,8 @@ def _untrusted_headline(finding: Finding, state: str) -> str:
     model = str(finding.facts.get("model") or finding.subject)
     if state != "open":
         return f"{model} can be trusted again: check {finding.subject} passes"
-    return f"Do not trust {model}: check {finding.subject} fails on {_measure(finding.observed, finding.unit)}"
+    rows = "rows" if finding.observed is None else plural(int(finding.observed), "row")
+    return f"Do not trust {model}: check {finding.subject} fails on {rows}"
 
 
 def _money(finding: Finding, state: str) -> str:
@@ -211,9 +229,10 @@ def _devices(finding: Finding) -> str:
 def _facts(finding: Finding, evidence: dict[str, object], data_through_at: datetime | None) -> tuple[Fact, ...]:
     owner = next((str(evidence[key]) for key in OWNER_KEYS if evidence.get(key)), "")
     since = f"{utc(finding.opened_at)}, {span(finding.ended_at - finding.opened_at)}"
-    facts = [
-        Fact(SUBJECTS.get(finding.rule, "Subject"), finding.subject),
-        Fact("Owner", owner or "nobody named: add a rule to workloads.toml", outside=bool(owner)),
+    facts = [Fact(SUBJECTS.get(finding.rule, "Subject"), finding.subject)]
+    if finding.rule != UNTRUSTED:
+        facts.append(Fact("Owner", owner or "nobody named: add a rule to workloads.toml", outside=bool(owner)))
+    facts += [
         Fact("Since" if finding.status == "open" else "From", since, outside=False),
     ]
     if finding.observed is not None and finding.rule != UNTRUSTED:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from alerts.routing import Planned, Told, edit_key, outbox_id, plan, standing, successors, thread_message
-from alerts.schema import INCIDENTS, OUTBOX, THREADS, TRANSITIONS, kept
+from alerts.schema import INCIDENTS, MAY_HAVE_ARRIVED, OUTBOX, THREADS, TRANSITIONS, kept
 from alerts.signal import Finding
 
 KEPT_OVER_A_NEW_PLAN = ("attempts", "first_attempt_at", "last_attempt_at", "server_since", "error")
@@ -34,10 +34,10 @@ class Reconciliation:
             self._rename(old_id, new_id, holds[new_id])
         told = self._told()
         self._remember(told, holds)
-        planned = plan(told, holds, data_through_at=self.data_through_at)
+        planned = plan(told, holds, data_through_at=self.data_through_at, waiting=self._waiting())
         for one in planned:
             self._enqueue(one, attempts)
-        self._refresh_threads(told, holds)
+        self._refresh_threads(told | _joined(planned), holds)
         return len(holds) - len({step.finding.finding_id for one in planned for step in one.steps} & holds.keys())
 
     def _drop_unsent(self) -> dict[str, RowMapping]:
@@ -55,6 +55,11 @@ class Reconciliation:
         used = select(INCIDENTS.c.thread_id).where(INCIDENTS.c.route == self.route)
         self.conn.execute(delete(THREADS).where(THREADS.c.route == self.route, THREADS.c.thread_id.not_in(used)))
         return dropped
+
+    def _waiting(self) -> set[str]:
+        """Threads in which nobody knows yet whether a message arrived."""
+        unknown = (OUTBOX.c.route == self.route) & OUTBOX.c.state.in_(MAY_HAVE_ARRIVED)
+        return set(self.conn.execute(select(OUTBOX.c.thread_id).where(unknown)).scalars())
 
     def _told(self) -> dict[str, Told]:
         steps = (
@@ -156,6 +161,16 @@ class Reconciliation:
             message = thread_message(mine, thread["occasion"], self.data_through_at).to_json()
             this = THREADS.c.thread_id == thread["thread_id"]
             self.conn.execute(update(THREADS).where(this).values(edit_key=key, message=message))
+
+
+def _joined(planned: Sequence[Planned]) -> dict[str, Told]:
+    """What the planned replies tell: findings that join a thread are members of its message from now on."""
+    return {
+        step.finding.finding_id: Told(step.finding, one.thread_id, step.transition, step.severity)
+        for one in planned
+        if one.thread_id
+        for step in one.steps
+    }
 
 
 def _file_name(planned: Planned, name: str, number: int) -> str:

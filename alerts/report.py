@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from alerts.schema import Row
+from alerts.text import plural
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,12 @@ class NotifyReport:
 
     def __str__(self) -> str:
         """One line for a terminal."""
-        if self.dry_run:
-            return f"{self.pending} would be {self.told}, {self.skipped} findings without news"
         counts = {"held": self.held, "pending": self.pending, "dead": self.dead, "edited": self.edited}
+        if self.dry_run:
+            del counts["pending"]
         rest = "".join(f", {count} {name}" for name, count in counts.items() if count)
+        if self.dry_run:
+            return f"{self.pending} would be {self.told}{rest}, {self.skipped} findings without news"
         return f"{self.sent} {self.told}{rest}, {self.skipped} findings without news" + (
             f": {self.problem}" if self.problem else ""
         )
@@ -53,6 +56,14 @@ class NotifyReport:
 def line_of(row: Row) -> Line:
     """A message as people are shown it."""
     return Line(row.outbox_id, row.transition, row.state, row.message.headline, row.error)
+
+
+def of_unknown_fate(rows: Sequence[Row]) -> str:
+    """The messages that nobody can say arrived, as a problem with its next step; '' where there are none."""
+    held = [row for row in rows if row.state == "held"]
+    if not held:
+        return ""
+    return f"{plural(len(held), 'message')} held: {held[0].error}; chipledger doctor says what the lookup needs"
 
 
 def with_standing(done: NotifyReport, rows: Sequence[Row]) -> NotifyReport:

@@ -10,13 +10,17 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from alerts.message import Message, compose, digest, note
+from alerts.message import Message, compose, digest, note, of_one_subject
 from alerts.signal import SEVERITIES, Finding
 
 DIGEST_FROM = 10
+# What comes back so soon after its end is told under the message that people have: shown in the channel a few times,
+# then in the thread alone, so that a workload that works and idles by turns does not ring for each turn.
+SOON = timedelta(hours=6)
+LOUD_RETURNS = 3
 NAMESPACE = uuid.UUID("6f3c8f0e-5d0b-5c53-9a53-6b1f2f0f7c11")
 # When a failed check passes again its signal is gone: that is its end, not a withdrawal.
 GONE_MEANS_CLOSED = ("data_quality",)
@@ -98,16 +102,48 @@ def successors(told: Mapping[str, Told], holds: Mapping[str, Finding]) -> dict[s
     return moved
 
 
-def plan(told: Mapping[str, Told], holds: Mapping[str, Finding], *, data_through_at: datetime | None) -> list[Planned]:
-    """The messages that bring people from `told` to `holds`; most severe first, history last."""
+def plan(
+    told: Mapping[str, Told],
+    holds: Mapping[str, Finding],
+    *,
+    data_through_at: datetime | None,
+    waiting: Collection[str] = (),
+) -> list[Planned]:
+    """The messages that bring people from `told` to `holds`; most severe first, history last.
+
+    Threads that are `waiting` for the fate of a message take no finding that comes back: it must not wait with them.
+    """
     fresh = [finding for finding_id, finding in sorted(holds.items()) if finding_id not in told]
+    back = _returns(told, holds, fresh, waiting)
+    fresh = [finding for finding in fresh if finding.finding_id not in back]
     opened = [Step(finding, "open", finding.severity) for finding in fresh if finding.status == "open"]
     missed = [Step(finding, "close", finding.severity) for finding in fresh if finding.status == "closed"]
     together = "opened at once" if told else "at the first look"
     past = "came and went since the last message" if told else "found in history"
     posts = _posts(opened, DIGEST_FROM, together, data_through_at) + _posts(missed, 2, past, data_through_at)
-    replies = _replies(told, holds)
+    replies = _replies(told, holds, back)
     return sorted(posts + replies, key=lambda planned: (planned.steps[0].transition == "close", planned.severity_rank))
+
+
+def _returns(
+    told: Mapping[str, Told], holds: Mapping[str, Finding], fresh: Sequence[Finding], waiting: Collection[str]
+) -> dict[str, str]:
+    """Finding id → thread, for those whose rule and subject ended there `SOON` before; a digest of many takes none."""
+    subjects: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for last in told.values():
+        subjects[last.thread_id].add((last.finding.rule, last.finding.subject))
+    ended: dict[tuple[str, str], list[tuple[datetime, str]]] = defaultdict(list)
+    for finding_id, last in told.items():
+        if last.state != "retracted" and len(subjects[last.thread_id]) == 1 and last.thread_id not in waiting:
+            finding = holds.get(finding_id, last.finding)
+            ended[finding.rule, finding.subject].append((finding.ended_at, last.thread_id))
+    found = {}
+    for finding in fresh:
+        earlier = [(at, thread_id) for at, thread_id in ended[finding.rule, finding.subject] if at <= finding.opened_at]
+        at, thread_id = max(earlier, default=(None, ""))
+        if at and finding.opened_at - at <= SOON:
+            found[finding.finding_id] = thread_id
+    return found
 
 
 def _posts(steps: Sequence[Step], digest_from: int, occasion: str, data_through_at: datetime | None) -> list[Planned]:
@@ -127,17 +163,27 @@ def _posts(steps: Sequence[Step], digest_from: int, occasion: str, data_through_
     ]
 
 
-def _replies(told: Mapping[str, Told], holds: Mapping[str, Finding]) -> list[Planned]:
+def _replies(told: Mapping[str, Told], holds: Mapping[str, Finding], back: Mapping[str, str]) -> list[Planned]:
     threads: dict[str, list[Step]] = defaultdict(list)
+    members: dict[str, list[int]] = defaultdict(list)
     for finding_id, last in sorted(told.items()):
+        members[last.thread_id].append(SEVERITIES.index(last.severity))
         if step := _step(last, holds.get(finding_id)):
             threads[last.thread_id].append(step)
+    for finding_id, thread_id in sorted(back.items()):
+        finding = holds[finding_id]
+        threads[thread_id].append(Step(finding, "open" if finding.status == "open" else "close", finding.severity))
     planned = []
     for thread_id, steps in sorted(threads.items()):
         kinds = {step.transition for step in steps}
         message = note([(step.transition, step.finding) for step in steps])
         name = kinds.pop() if len(kinds) == 1 else "change"
-        loud = any(step.transition in LOUD for step in steps)
+        ranks = members[thread_id]
+        loud = any(
+            step.transition in LOUD
+            or (step.transition == "open" and (len(ranks) <= LOUD_RETURNS or step.finding.severity_rank < min(ranks)))
+            for step in steps
+        )
         planned.append(Planned(thread_id, name, tuple(steps), message, loud))
     return planned
 
@@ -169,6 +215,8 @@ def thread_message(members: Sequence[tuple[Finding, str]], occasion: str, data_t
     """The parent message of a thread: of one finding, or a digest of several."""
     if len(members) == 1:
         return compose(*members[0], data_through_at=data_through_at)
+    if not occasion:
+        return of_one_subject(members, data_through_at=data_through_at)
     return digest(members, occasion=occasion, data_through_at=data_through_at)
 
 

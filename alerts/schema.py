@@ -30,6 +30,7 @@ from pipeline.errors import LedgerBroken
 
 Kept = TypeVar("Kept")
 
+MAY_HAVE_ARRIVED = ("sending", "unknown", "held")  # states of a message whose fate nobody knows
 BUSY_SECONDS = 30
 # how SQLite names what ails the file's surroundings, not its content
 AROUND = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PERM", "SQLITE_READONLY")

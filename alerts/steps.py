@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from alerts import rules
 from alerts.rules import DetectResult
-from pipeline.errors import NothingPublished
+from pipeline.errors import NothingPublished, NotTold
 from pipeline.settings import Settings
 from pipeline.steps import warehouse
 
@@ -51,6 +51,14 @@ def notify(settings: Settings, now: datetime, *, dry_run: bool = False) -> Notif
         data_through_at=data_through_at,
         judged=FROM_WAREHOUSE if published is None else None,
     )
+
+
+def notify_or_fail(settings: Settings, now: datetime) -> NotifyReport:
+    """`notify` as a task of its own; raises NotTold where messages wait: silence must not look like peace."""
+    report = notify(settings, now)
+    if report.problem:
+        raise NotTold(str(report))
+    return report
 
 
 def slack_settings(settings: Settings) -> SlackSettings | None:

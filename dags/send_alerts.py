@@ -4,7 +4,8 @@ Brings people to what the findings say now: by Slack where SLACK_BOT_TOKEN and a
 home's `outbox/`. Level-triggered: a missed or doubled run neither loses nor doubles a message. Runs after each
 publication, and every ten minutes, so that a blocked publication is told as well.
 
-*When it fails*: nothing is lost; messages wait in the ledger. `chipledger notify --dry-run` shows what would be sent.
+*When it fails*: the log says why people could not be told (token, channel, network); nothing is lost, messages wait in
+the ledger. `chipledger notify --dry-run` shows what would be sent, `chipledger doctor` what to mend.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def send_alerts() -> None:
     def notify() -> str:
         from alerts import steps
 
-        return run_step(steps.notify)
+        return run_step(steps.notify_or_fail)
 
     notify()
 

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from pipeline.check_sql import Outcome, grain_check
+from pipeline.errors import UsageError
 from pipeline.headers import literal
 from pipeline.models import Model, time_literal
 from pipeline.warehouse import scalar, transaction, utc_rows
@@ -22,6 +23,7 @@ from pipeline.windows import ALL_TIME, Window, merge
 
 Connection = duckdb.DuckDBPyConnection
 GX_PREFIX = "gx:"
+SHOWN_ROWS = 1000
 IS_GX = f"starts_with(check_id, '{GX_PREFIX}')"
 OUTCOME_TYPES = {
     **dict.fromkeys(("check_id", "model", "why", "severity", "status", "sample_keys", "reproduce_sql"), "VARCHAR"),
@@ -159,6 +161,32 @@ def drop_orphans(conn: Connection, models: Mapping[str, Model]) -> None:
         f"case when {IS_GX} then check_id[{len(GX_PREFIX) + 1}:] else check_id end)",
         [known],
     )
+
+
+@dataclass(frozen=True)
+class FailingRows:
+    """What breaks one check: its words per window, and rows of all windows, at most `SHOWN_ROWS` each."""
+
+    words: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
+def failing_rows(conn: Connection, check_id: str) -> FailingRows:
+    """Ask the warehouse for the rows that a check finds; UsageError names the checks that find any."""
+    report = standing(conn, is_gx=check_id.startswith(GX_PREFIX))
+    found = [*report.failed, *report.warned]
+    mine = [result for result in found if result.check_id == check_id]
+    if not mine:
+        known = ", ".join(dict.fromkeys(result.check_id for result in found)) or "none does"
+        raise UsageError(f"no check {check_id!r} fails or warns; these do: {known}")
+    columns: tuple[str, ...] = ()
+    rows: list[tuple[object, ...]] = []
+    for result in mine:
+        asked = conn.execute(f"select * from ({result.reproduce_sql}) as failing limit {SHOWN_ROWS}")
+        columns = tuple(column[0] for column in asked.description)
+        rows += asked.fetchall()
+    return FailingRows(tuple(map(str, mine)), columns, tuple(rows))
 
 
 def claim(conn: Connection) -> dict[str, list[Window]]:

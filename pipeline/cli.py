@@ -5,6 +5,7 @@ Imports that cost time stand inside the commands, so that `chipledger --help` an
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -46,6 +47,9 @@ def main() -> None:
         from pipeline.failpoints import arm
 
         arm(name)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a locale without é or → gets \u2192, not a traceback
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except ChipledgerError as error:
@@ -115,11 +119,19 @@ def build(
 
 
 @app.command(epilog="Example: chipledger check --json")
-def check(as_json: AsJson = False) -> None:
+def check(
+    rows_of: Annotated[
+        str | None, typer.Option("--show", metavar="CHECK_ID", help="Show the rows for which this check fails now.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Judge what the last build replaced; exit code 1 while a `fail` check stands."""
     from pipeline import settings, steps
 
     values = settings.load()
+    if rows_of:
+        cli_pass.show_failing_rows(steps.failing_rows(values, rows_of), as_json=as_json)
+        return
     report = steps.check(values, values.clock())
     cli_pass.show_checks(report, as_json=as_json)
     raise typer.Exit(1 if report.failed else 0)

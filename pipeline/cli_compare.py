@@ -34,9 +34,12 @@ def compare(
 
     if basis not in (*BASES, "all"):
         raise UsageError(f"--basis {basis!r}: choose one of {', '.join(BASES)}, or all")
-    day = settings.parse_time(price_date, "--price-date").date() if price_date else None
+    values = settings.load()
+    day = settings.parse_day(price_date, "--price-date") if price_date else None
+    if day and day > values.clock().date():
+        raise UsageError(f"--price-date {day}: nobody knows the prices of a day to come")
     question = Question(workload, None if basis == "all" else basis, to, day)
-    result = ask(settings.load().place.root, question)
+    result = ask(values.place.root, question)
     if as_json:
         show(result.columns, result.rows, as_json=True)
     else:

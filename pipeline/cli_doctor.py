@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.doctor import (
     Finding,
     Permission,
+    examine_checks,
     examine_credentials,
     examine_disk,
     examine_inbox,
@@ -34,7 +35,11 @@ def examine(settings: Settings) -> list[Finding]:
     place, now = settings.place, settings.clock()
     return [
         examine_disk(place),
-        examine_rules(lambda: len(attribution.read_rules(settings.workloads)), settings.workloads),
+        examine_rules(
+            lambda: len(attribution.read_rules(settings.workloads)),
+            settings.workloads,
+            is_set="workloads" in settings.model_fields_set,
+        ),
         *examine_inbox(steps.sweep_roots(settings), list_objects, probe_object),
         *_examine_aws(settings, now),
         *_examine_prometheus(settings, now),
@@ -42,6 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
             settings.cost_explorer, len(settings.cost_explorer_accounts), settings.cost_explorer_interval_hours
         ),
         examine_warehouse(place),
+        *filter(None, [examine_checks(place)]),
         *examine_publication(place, now),
         _examine_slack(settings),
     ]
@@ -138,9 +144,18 @@ def _examine_slack(settings: Settings) -> Finding:
             "ok",
             f"not set (SLACK_BOT_TOKEN, CHIPLEDGER_SLACK_CHANNEL): messages go to {settings.place.outbox}",
         )
-    outcome = Slack(chosen).probe()
-    if outcome.result is Result.OK:
+    slack = Slack(chosen)
+    outcome = slack.probe()
+    if outcome.result is not Result.OK:
+        reason = outcome.reason or outcome.result
+        return Finding("slack", "fail", f"{chosen.base_url}: {reason}; check SLACK_BOT_TOKEN")
+    lookup = slack.find("", channel=chosen.channel, thread_ts="", since=slack.server_time)
+    if lookup.possible:
         return Finding("slack", "ok", f"{chosen.base_url} answers for channel {chosen.channel}")
     return Finding(
-        "slack", "fail", f"{chosen.base_url}: {outcome.reason or outcome.result}; check SLACK_BOT_TOKEN and the channel"
+        "slack",
+        "warn" if lookup.reason == "missing_scope" else "fail",
+        f"channel {chosen.channel}: {lookup.reason}; give CHIPLEDGER_SLACK_CHANNEL the channel's id (C…), invite the "
+        "app to it, and let it read its history (channels:history, of private ones groups:history): what was cut off "
+        "while it was sent is looked up there, and stays held where it cannot be",
     )

@@ -27,7 +27,7 @@ def explain(
     from pipeline.warehouse import open_warehouse
 
     values = settings.load()
-    usage_date = settings.parse_time(day, "DATE").date()
+    usage_date = settings.parse_day(day, "DATE")
     with open_warehouse(values.place.warehouse, wait_seconds=values.lock_wait_seconds) as conn:
         found = trail(conn, workload, usage_date)
     if as_json:

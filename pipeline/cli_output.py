@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+READABLE, BORDERS = 12, 3  # characters of a column that a reader needs at least, and those of its frame
 UNSHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format (bidi, zero-width), surrogate, line and paragraph ends
 
 if TYPE_CHECKING:
@@ -78,12 +79,29 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[object]], *, as_json: b
     """A table on a terminal, tab-separated text in a pipe, an array of objects with `--json`."""
     if as_json:
         say(to_json(columns, rows))
-    elif sys.stdout.isatty():
-        console().print(_table(columns, rows, title))
+    elif sys.stdout and sys.stdout.isatty():
+        _show_on_terminal(columns, rows, title)
     else:
         say("\t".join(columns))
         for row in rows:
             say("\t".join(in_words(value).replace("\t", " ").replace("\n", " ") for value in row))
+
+
+def _show_on_terminal(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str) -> None:
+    """A table, or below each other the fields of each row where its columns would be too narrow to read."""
+    target = console()
+    texts = [[harmless(in_words(value)) for value in row] for row in rows]
+    longest = [max(map(len, (name, *cells))) for name, *cells in zip(columns, *texts, strict=True)]
+    if sum(min(length, READABLE) + BORDERS for length in longest) + 1 <= target.width:
+        target.print(_table(columns, rows, title))
+        return
+    label = max(map(len, columns))
+    for number, row in enumerate(texts, start=1):
+        say(f"-- {number} of {len(texts)}")
+        for name, text in zip(columns, row, strict=True):
+            say(f"{name:<{label}}  {text}")
+    if not rows:
+        say("no rows; columns: " + ", ".join(columns))
 
 
 def show_aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

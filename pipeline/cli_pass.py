@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from pipeline.cli_output import progress, say, short, show, warn
-from pipeline.errors import CheckFailed, ChipledgerError, SourceError
+from pipeline.errors import CheckFailed, ChipledgerError, NotTold, SourceError
 
 if TYPE_CHECKING:
     from dags.run_in_process import DagOutcome
-    from pipeline.check_results import CheckReport
+    from pipeline.check_results import CheckReport, FailingRows
     from pipeline.sample import Sample
     from pipeline.settings import Settings
     from pipeline.steps import Ingested
 
 Answer = TypeVar("Answer")
+SAID_ALREADY = (SourceError, NotTold)
 
 
 def run(
@@ -121,7 +122,8 @@ def _timed(name: str, work: Callable[[], Answer]) -> Answer:
 def _through_dags(values: Settings) -> bool:
     """The same pass through the DAGs; Airflow's words go to a log file, a failed task's error comes out here.
 
-    A task that failed for an unreachable source has told it already: as through the steps, the pass is only unclean.
+    A task that failed for an unreachable source, or because people could not be told, has said so already: as through
+    the steps, the pass is only unclean.
     """
     from dags import run_in_process as runner
 
@@ -142,10 +144,11 @@ def _through_dags(values: Settings) -> bool:
             bar(dag_id, len(outcomes), len(order))
             outcomes.append(run_dag())
             bar.say(_in_words(outcomes[-1]))
-    if failed := next((one for one in outcomes if one.error and not isinstance(one.error, SourceError)), None):
+    if failed := next((one for one in outcomes if one.error and not isinstance(one.error, SAID_ALREADY)), None):
         raise _surfaced(failed, log)
     firsts = [words.partition("\n")[0] for one in outcomes for words in one.said.values()]
-    return not any(" refused" in first or " unreachable" in first for first in firsts)
+    is_told = not any(isinstance(one.error, NotTold) for one in outcomes)
+    return is_told and not any(" refused" in first or " unreachable" in first for first in firsts)
 
 
 def _in_words(outcome: DagOutcome) -> str:
@@ -174,6 +177,13 @@ def show_ingested(ingested: Ingested, *, as_json: bool = False) -> None:
     for name in ingested.waiting:
         say(f"{name}: waits for its Manifest")
     say(ingested.summary)
+
+
+def show_failing_rows(found: FailingRows, *, as_json: bool) -> None:
+    """The rows of the warehouse for which one check fails, below the SQL that found them."""
+    for words in () if as_json else found.words:
+        warn(words)
+    show(found.columns, found.rows, as_json=as_json)
 
 
 def show_checks(report: CheckReport, *, as_json: bool = False, brief: bool = False) -> None:

@@ -71,6 +71,9 @@ def verify(
     moment = settings.parse_time(as_of, "--as-of") if as_of else None
     verdicts = steps.verify(values, values.clock(), [parse_period(period) for period in periods or ()], moment)
     rows = [(f"{one.period:%Y-%m}", one.status, one.published_at, one.words) for one in verdicts]
+    if not (rows or as_json):
+        say("nothing to verify: no bill is published yet")
+        return
     show(("billing_period", "status", "published_at", "what"), rows, as_json=as_json)
     raise typer.Exit(1 if any(one.status == "different" for one in verdicts) else 0)
 

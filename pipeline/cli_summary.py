@@ -34,17 +34,21 @@ from fct_cost_allocated_hourly as cost left join seen on seen.usage_date = cast(
 where cost.cost_status = 'billed'
 group by cost.cost_class order by seen_usd desc, effective_usd desc
 """
-UNUSED = "select sum(allocated_unused_cost_usd) as unused_usd from mart_workload_cost_daily"
+UNUSED = """
+select sum(allocated_unused_cost_usd) as unused_usd from mart_workload_cost_daily where cost_status = 'billed'
+"""
 WORKLOADS = f"""
 select cost.workload_id, string_agg(distinct cost.chip, ', ' order by cost.chip) as chip,
     sum(cost.effective_cost_usd) as effective_usd, sum(cost.device_hours) as device_hours,
     sum(cost.busy_device_hours) / nullif(sum(cost.known_device_hours), 0) as busy,
-    sum(cost.allocated_unused_cost_usd) as unused_usd
+    sum(cost.allocated_unused_cost_usd) as unused_usd,
+    coalesce(sum(cost.effective_cost_usd) filter (cost.cost_status = 'estimated'), 0) as estimated_usd
 from mart_workload_cost_daily as cost
 group by cost.workload_id order by effective_usd desc, cost.workload_id limit {TOP_WORKLOADS}
 """
 FINDINGS = f"""
-select rule, subject, severity, status, opened_at, closed_at, impact_usd, impact_usd_per_hour from mart_anomalies
+select rule, subject, severity, status, opened_at, closed_at, impact_usd, impact_usd_per_hour,
+    count(*) over () as known from mart_anomalies
 order by status desc, impact_usd desc, finding_id limit {SHOWN_FINDINGS}
 """
 COMPARISONS = f"""
@@ -106,7 +110,7 @@ def _show_classes(root: Path, total: Decimal) -> None:
     days = rows[0]["seen_days"]
     seen = sum((row["seen_usd"] for row in rows), Decimal(0))
     say("\nEffective cost by class; hours without telemetry are unattributed, never idle")
-    columns = ("", "all days", "", f"{days} days with telemetry", "")
+    columns = ("", "all days", "", f"{days} {'day' if days == 1 else 'days'} with telemetry", "")
     shown = [
         (
             row["cost_class"],
@@ -130,18 +134,22 @@ def _show_workloads(root: Path) -> None:
     if not rows:
         return
     say("\nTop workloads")
-    columns = ("workload", "chip", "effective", "device hours", "busy", "paid, not used")
+    columns = ["workload", "chip", "effective", "device hours", "busy", "paid, not used"]
     shown = [
-        (
+        [
             row["workload_id"],
             row["chip"],
             usd(row["effective_usd"]),
             f"{float(row['device_hours'] or 0):,.1f}",
             "no data" if row["busy"] is None else f"{float(row['busy']):.1%}",
             "no data" if row["unused_usd"] is None else usd(row["unused_usd"]),
-        )
+        ]
         for row in rows
     ]
+    if any(row["estimated_usd"] for row in rows):  # the classes above are billed alone
+        columns.insert(3, "of it estimated")
+        for cells, row in zip(shown, rows, strict=True):
+            cells.insert(3, usd(row["estimated_usd"]))
     show_aligned(columns, shown)
 
 
@@ -166,6 +174,8 @@ def _show_findings(root: Path) -> None:
         start, end = in_words(row["opened_at"]), in_words(row["closed_at"])
         when = f"open since {start}" if is_open else f"{row['status']}, {start} to {end}"
         say(f"  {usd(row['impact_usd'])}{per_hour}  {row['rule']}  {row['subject']}  [{row['severity']}, {when}]")
+    if rows and rows[0]["known"] > len(rows):
+        say(f'  … and {rows[0]["known"] - len(rows):,} more: chipledger query "from mart_anomalies"')
 
 
 def _show_places(settings: Settings) -> None:

@@ -13,14 +13,14 @@ from pathlib import Path
 import duckdb
 
 from pipeline import reading
-from pipeline.errors import ChipledgerError, NothingPublished, SourceError, UsageError, WarehouseLocked
+from pipeline.errors import ChipledgerError, NothingPublished, OlderHome, SourceError, UsageError, WarehouseLocked
 from pipeline.home import Home
 from pipeline.sources.cost_explorer import USD_PER_REQUEST
 from pipeline.sources.objects import StoredObject as Stored
-from pipeline.warehouse import open_warehouse
+from pipeline.warehouse import lacking, open_warehouse, scalar
 
 GIB = 2**30
-LOW_DISK_BYTES = 5 * GIB
+LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * GIB, GIB // 4
 STALE_PUBLICATION = timedelta(hours=24)
 HOURS_PER_DAY = 24
 DAYS_PER_MONTH = 30
@@ -45,27 +45,50 @@ def examine_disk(place: Home) -> Finding:
         return Finding("disk", "fail", f"{parent} cannot be written; set CHIPLEDGER_HOME to a folder that can")
     free = shutil.disk_usage(parent).free
     words = f"{free / GIB:.1f} GiB free at {parent}"
-    return Finding("disk", "warn", f"{words}; keep 5 GiB") if free < LOW_DISK_BYTES else Finding("disk", "ok", words)
+    if free >= LOW_DISK_BYTES:
+        return Finding("disk", "ok", words)
+    return Finding("disk", "fail" if free < FULL_DISK_BYTES else "warn", f"{words}; keep 5 GiB")
 
 
 def examine_warehouse(place: Home) -> Finding:
-    """Whether the warehouse opens, and who holds it otherwise."""
+    """Whether the warehouse opens and is of this version, and who holds it otherwise."""
     if not place.warehouse.is_file():
         return Finding("warehouse", "warn", f"{place.warehouse} does not exist yet: run chipledger build")
     try:
-        with open_warehouse(place.warehouse, wait_seconds=LOCK_PATIENCE_SECONDS):
+        with open_warehouse(place.warehouse, wait_seconds=LOCK_PATIENCE_SECONDS) as conn:
+            lacking(conn)
             return Finding("warehouse", "ok", f"{place.warehouse} opens, {_mib(place.warehouse)}")
     except WarehouseLocked as error:
         return Finding("warehouse", "warn", str(error))
+    except OlderHome as error:
+        return Finding("warehouse", "fail", str(error))
     except (OSError, duckdb.Error) as error:
         mend = "put a backup in its place, or move it away and ingest everything again"
         return Finding("warehouse", "fail", f"{place.warehouse} does not open: {_first_line(error)}; {mend}")
 
 
-def examine_publication(place: Home, now: datetime) -> Iterator[Finding]:
-    """Age of the snapshot, checks that failed, and sources that fell behind."""
+def examine_checks(place: Home) -> Finding | None:
+    """Whether failed checks hold publication back: the published tables cannot tell, they are those of before."""
+    if not place.warehouse.is_file():
+        return None
     try:
-        published = reading.query(place.root, "select published_at, checks_failed from publication").records()[0]
+        with open_warehouse(place.warehouse, wait_seconds=LOCK_PATIENCE_SECONDS) as conn:
+            count = scalar(conn, "select count(distinct check_id) from state_check_results where status = 'failed'")
+    except (WarehouseLocked, OSError, duckdb.Error):
+        return None  # said of the warehouse already
+    if not count:
+        return Finding("checks", "ok", "none fails")
+    return Finding(
+        "checks",
+        "fail",
+        f"{count} failed check{'s' * (count != 1)} held the publication back: chipledger check names what to mend",
+    )
+
+
+def examine_publication(place: Home, now: datetime) -> Iterator[Finding]:
+    """Age of the snapshot, and sources that fell behind."""
+    try:
+        published = reading.query(place.root, "select published_at from publication").records()[0]
         late = reading.query(
             place.root, "select source, status, last_event_at from mart_freshness where status = 'late' order by source"
         ).records()
@@ -80,9 +103,6 @@ def examine_publication(place: Home, now: datetime) -> Iterator[Finding]:
     words = f"{place.snapshot} was published {published['published_at']:%Y-%m-%d %H:%M} UTC"
     stale = age > STALE_PUBLICATION
     yield Finding("publication", "warn" if stale else "ok", words + ("; run: chipledger run" if stale else ""))
-    if published["checks_failed"]:
-        ask = "chipledger query \"from mart_data_quality where status <> 'passed'\""
-        yield Finding("checks", "warn", f"{published['checks_failed']} fail or warn: {ask}")
     for row in late:
         yield Finding(
             "freshness",
@@ -148,15 +168,17 @@ def examine_spend(wants_cost_explorer: bool, account_count: int, interval_hours:
     return Finding("cost explorer", "ok", words)
 
 
-def examine_rules(read: Callable[[], int], path: Path) -> Finding:
-    """Whether workloads.toml can be read."""
+def examine_rules(read: Callable[[], int], path: Path, *, is_set: bool) -> Finding:
+    """Whether workloads.toml can be read, and is there where a setting names it."""
     try:
         count = read()
     except UsageError as error:
         return Finding("workloads", "fail", str(error))
-    return Finding(
-        "workloads", "ok", f"{count} rules in {path}" if path.is_file() else f"no {path}; owners come from the labels"
-    )
+    if path.is_file():
+        return Finding("workloads", "ok", f"{count} rules in {path}")
+    if is_set:
+        return Finding("workloads", "warn", f"CHIPLEDGER_WORKLOADS: no file {path}; owners come from the labels alone")
+    return Finding("workloads", "ok", f"no {path}; owners come from the labels")
 
 
 def _first_line(error: Exception) -> str:

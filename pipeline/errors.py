@@ -8,6 +8,7 @@ ChipledgerError
 ├── WarehouseLocked   another process holds the warehouse file
 ├── OlderHome         the warehouse file was made by a version with other raw tables
 ├── LedgerBroken      the alert ledger cannot be read or written; nobody is told until it is mended
+├── NotTold           a message could not be brought to people; it waits, and says what to mend
 ├── CheckFailed       a `fail` check stopped publication; the last good one stands
 ├── NothingPublished  a reader came before the first publication
 └── QueryRefused      an analyst's statement is not one read-only statement
@@ -61,6 +62,10 @@ class OlderHome(ChipledgerError):
 
 class LedgerBroken(ChipledgerError):
     """The alert ledger is damaged, or its file or disk refuses; the message names it and says what to do."""
+
+
+class NotTold(ChipledgerError):
+    """Messages wait: the channel refused, did not answer, or nobody can say whether it has them."""
 
 
 class CheckFailed(ChipledgerError):

@@ -85,6 +85,11 @@ class Home:
         return self.root / "sample"
 
     @property
+    def sample_rules(self) -> Path:
+        """The sample fleet's own attribution rules."""
+        return self.sample / "workloads.toml"
+
+    @property
     def holds_sample(self) -> bool:
         """The sample fleet was written here: nothing else may be ingested beside it."""
         return (self.sample / "landing").is_dir()

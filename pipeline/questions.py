@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -18,6 +20,8 @@ _NAME = re.compile(r"(\d\d)_([a-z0-9_]+)")
 _ENTRY = re.compile(r"-- (\w+):\s+(.*)")
 _CONTINUATION = re.compile(r"--\s{3,}(\S.*)")
 _PARAM = re.compile(r"(\w+) = (.+) \| (.+)")
+# how a value of a parameter is read, by its name; any other is text
+DAYS, TIMES, NUMBERS = ("_date", "billing_period"), ("since",), ("_usd", "_ratio", "_hours", "_ms")
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,25 @@ class Question:
         if unknown:
             known = ", ".join(self.params) or "none"
             raise UsageError(f"question {self.number} has no parameter {', '.join(unknown)}; it has {known}")
+        for name, value in values.items():
+            _require_kind(name, value)
         written = {name: literal(values[name]) if name in values else self.params[name][0] for name in self.params}
         return substitute(self.sql, written)
+
+
+def _require_kind(name: str, value: str) -> None:
+    """Raise UsageError where a value is no day, time or number, though the parameter's name says that it is one."""
+    kinds = (
+        (DAYS, date.fromisoformat, "day; write 2026-11-14"),
+        (TIMES, datetime.fromisoformat, "time; write 2026-11-14T00:00:00Z"),
+        (NUMBERS, Decimal, "number"),
+    )
+    for endings, read, words in kinds:
+        if name.endswith(endings):
+            try:
+                read(value.strip())
+            except (ValueError, ArithmeticError) as error:
+                raise UsageError(f"--param {name}: {value!r} is no {words}") from error
 
 
 def load(folder: Path = QUESTIONS_DIR) -> tuple[Question, ...]:

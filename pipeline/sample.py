@@ -59,7 +59,7 @@ class Sample:
 
     def settings(self, settings: Settings) -> Settings:
         """`settings` turned to the sample: its files alone, its attribution rules, its clock unless one is fixed."""
-        rules = self.folder / "workloads.toml"
+        rules = settings.place.sample_rules
         return settings.model_copy(
             update={
                 "inbox": (str(self.landing),),

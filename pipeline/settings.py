@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -152,10 +152,28 @@ class Settings(BaseSettings):
                 raise ValueError(f"{workload!r} = {cost}: a workload and the USD that its move costs")
         return value
 
+    @field_validator("home", mode="before")
+    @classmethod
+    def _is_named(cls, value: Any) -> Any:
+        if value == "":
+            raise ValueError("is empty; unset it (./ledger), or name a folder")
+        return value
+
     @field_validator("now")
     @classmethod
     def _utc(cls, value: datetime | None) -> datetime | None:
         return None if value is None else as_utc(value)
+
+    @field_validator("slack_token", "prometheus_token", mode="before")
+    @classmethod
+    def _header_text(cls, value: Any) -> Any:
+        """What goes into an HTTP header: a line end inside would come back in an error, with the secret beside it."""
+        if not isinstance(value, str):
+            return value
+        token = value.strip()
+        if not (token.isascii() and token.isprintable() and " " not in token):
+            raise ValueError("holds a space, a line end or a character beyond ASCII; copy the token again")
+        return token
 
     @field_validator("memory_limit")
     @classmethod
@@ -231,19 +249,36 @@ def parse_time(text: str, what: str) -> datetime:
         raise UsageError(f"{what}: {text!r} is not a time; write 2026-11-18T00:00:00Z") from error
 
 
+def parse_day(text: str, what: str) -> date:
+    """A UTC day, written as a day or a time; raises UsageError naming `what` for anything else."""
+    try:
+        return as_utc(datetime.fromisoformat(text)).date()
+    except ValueError as error:
+        raise UsageError(f"{what}: {text!r} is no day; write 2026-11-14") from error
+
+
 def load(**overrides: Any) -> Settings:
     """Read all settings once; raises UsageError naming each wrong one and where it came from."""
     _refuse_unknown_names(os.environ)
+    if "CHIPLEDGER_CONFIG" in os.environ and not _config_path().is_file():
+        raise UsageError(f"CHIPLEDGER_CONFIG: no file {_config_path()}; name one that is there, or unset it")
     _refuse_secrets_in_file()
     try:
-        return Settings(**overrides)
+        return _with_rules_of_sample(Settings(**overrides))
     except ValidationError as error:
         lines = "; ".join(f"{_setting_name(part['loc'])}: {part['msg']}" for part in error.errors())
         raise UsageError(f"settings: {lines} (read from CHIPLEDGER_* and {_config_path()})") from error
     except SettingsError as error:
-        raise UsageError(f"settings: {error}: write a JSON list (read from CHIPLEDGER_*)") from error
+        raise UsageError(f"settings: {error}: write a JSON list or object (read from CHIPLEDGER_*)") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{_config_path()}: not valid TOML: {error}") from error
+
+
+def _with_rules_of_sample(values: Settings) -> Settings:
+    """In the home of the sample fleet its own rules speak, whichever command builds, unless others are set."""
+    rules = values.place.sample_rules
+    is_set = "workloads" in values.model_fields_set
+    return values if is_set or not rules.is_file() else values.model_copy(update={"workloads": rules})
 
 
 def known_names() -> frozenset[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.headers import literal
-from pipeline.warehouse import utc_rows
+from pipeline.warehouse import NO_BAR, utc_rows
 
 DROPPED = "dropped.txt"  # the publications whose copies were cleared away, one name a line
 _DATED = re.compile(r"marts-(\d{8}T\d{6})(?:\.(\d{6}))?Z\.duckdb")
@@ -65,6 +65,7 @@ def open_snapshot(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     conn = duckdb.connect(config={"python_enable_replacements": False})
     try:
         conn.execute("set TimeZone = 'UTC'")
+        conn.execute(NO_BAR)
         conn.execute(f"attach {literal(str(path))} as published (read_only)")
         conn.execute("use published")
         yield conn

@@ -19,15 +19,15 @@ from pipeline import attribution, checks, periods, rule_tables
 from pipeline import build as builder
 from pipeline import publish as publisher
 from pipeline.comparison_settings import load_move_settings, move_settings
-from pipeline.errors import CheckFailed, UsageError
+from pipeline.errors import CheckFailed, NothingPublished, UsageError
 from pipeline.home import refuse_strangers, split_by_kind
 from pipeline.landing import LandingResult
 from pipeline.models import Models, load_models
 from pipeline.settings import Settings
-from pipeline.warehouse import SQL_DIR, bootstrap, open_warehouse, utc_rows
+from pipeline.warehouse import SQL_DIR, bootstrap, open_warehouse, scalar, utc_rows
 
 if TYPE_CHECKING:
-    from pipeline.check_results import CheckReport
+    from pipeline.check_results import CheckReport, FailingRows
     from pipeline.periods import Closing
     from pipeline.publish import Published
     from pipeline.sources.base import IngestOptions
@@ -223,6 +223,8 @@ def build(settings: Settings, now: datetime, on_model: OnModel | None = None) ->
     allocation = settings.allocation.rows({row["instance_type"].partition(".")[0] for row in types})
     models = load_models(SQL_DIR)
     with warehouse(settings) as conn:
+        if not settings.workloads.is_file():
+            rule_tables.refuse_lost_rules(conn, settings.workloads)
         rule_tables.load_rules(conn, rules)
         rule_tables.load_allocation(conn, allocation)
         load_move_settings(conn, move_settings(settings))
@@ -233,7 +235,16 @@ def build(settings: Settings, now: datetime, on_model: OnModel | None = None) ->
 def check(settings: Settings, now: datetime) -> CheckReport:
     """Judge what the last build replaced; results stand in mart_data_quality."""
     with warehouse(settings) as conn:
+        _require_built(conn)
         return checks.run(conn, load_models(SQL_DIR), now=now)
+
+
+def failing_rows(settings: Settings, check_id: str) -> FailingRows:
+    """The rows of the warehouse for which a check fails or warns now; UsageError names those that do."""
+    from pipeline.check_results import failing_rows as look
+
+    with warehouse(settings) as conn:
+        return look(conn, check_id)
 
 
 def publish(settings: Settings, now: datetime) -> Published:
@@ -243,12 +254,19 @@ def publish(settings: Settings, now: datetime) -> Published:
     """
     models = load_models(SQL_DIR)
     with warehouse(settings) as conn:
+        _require_built(conn)
         done = publisher.publish(
             conn, settings.place, models, published_at=now, as_of=now, code_version=version("chipledger")
         )
         if settings.close_after_days is not None:
             periods.close_by_rule(conn, settings.place, after_days=settings.close_after_days, now=now)
         return done
+
+
+def _require_built(conn: duckdb.DuckDBPyConnection) -> None:
+    """Raise NothingPublished in a home where no build ever ended: there is nothing to judge or to hand out."""
+    if not scalar(conn, "select count(*) from state_models"):
+        raise NothingPublished("nothing built yet: run chipledger build")
 
 
 def close_period(settings: Settings, now: datetime, period: date, *, actor: str, reason: str) -> Closing:

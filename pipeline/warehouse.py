@@ -19,6 +19,8 @@ MANY = 1 << 30  # more columns than any table has
 MOMENT = "TIMESTAMP WITH TIME ZONE"
 # While it keeps insertion order, DuckDB 2.0.0 can hide a large insert from later statements of the same transaction.
 SHOW_OWN_ROWS = "set preserve_insertion_order = false"
+# DuckDB 2.0.0 draws a bar on standard output, also into a pipe and amid JSON, for what takes more than two seconds.
+NO_BAR = "set enable_progress_bar = false"
 
 Opened = TypeVar("Opened")
 Config = dict[str, str | bool | int | float | list[str]]
@@ -39,6 +41,7 @@ def open_warehouse(
     conn = _waiting(path, wait_seconds, lambda: duckdb.connect(path, config=config))
     try:
         conn.execute("set TimeZone = 'UTC'")
+        conn.execute(NO_BAR)
         conn.execute(SHOW_OWN_ROWS)
         yield conn
     finally:
@@ -139,13 +142,7 @@ def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR, *, comme
     longer kept raises OlderHome, and nothing is changed. `comments` take most of the time: a warehouse that is gone in
     a moment needs none.
     """
-    counts = dict(conn.execute("select table_name, count(*) from duckdb_columns() group by table_name").fetchall())
-    paths = sorted((sql_dir / "raw").glob("*.sql"))
-    wanted = {path: path.read_text("utf-8").count("\n-- column:") for path in paths}
-    missing = [path for path in paths if path.stem not in counts]
-    grown = [path for path, count in wanted.items() if counts.get(path.stem, MANY) < count]
-    if shrunk := [path.stem for path, count in wanted.items() if counts.get(path.stem, 0) > count]:
-        raise OlderHome(_older_message(conn, shrunk[0]))
+    missing, grown = lacking(conn, sql_dir)
     if not missing and not grown:
         return
     with transaction(conn):
@@ -156,6 +153,18 @@ def bootstrap(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR, *, comme
             conn.execute(header.sql)
             if comments:
                 conn.execute(comment_sql(header.name, "table", header.purpose, header.columns))
+
+
+def lacking(conn: duckdb.DuckDBPyConnection, sql_dir: Path = SQL_DIR) -> tuple[list[Path], list[Path]]:
+    """Files of the raw tables that are missing, and of those that lack columns; OlderHome where one has too many."""
+    counts = dict(conn.execute("select table_name, count(*) from duckdb_columns() group by table_name").fetchall())
+    paths = sorted((sql_dir / "raw").glob("*.sql"))
+    wanted = {path: path.read_text("utf-8").count("\n-- column:") for path in paths}
+    missing = [path for path in paths if path.stem not in counts]
+    grown = [path for path, count in wanted.items() if counts.get(path.stem, MANY) < count]
+    if shrunk := [path.stem for path, count in wanted.items() if counts.get(path.stem, 0) > count]:
+        raise OlderHome(_older_message(conn, shrunk[0]))
+    return missing, grown
 
 
 def _older_message(conn: duckdb.DuckDBPyConnection, table: str) -> str:

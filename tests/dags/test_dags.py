@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dags import run_in_process as runner
-from pipeline import services, settings, steps
+from pipeline import cli_pass, services, settings, steps
 from pipeline.errors import UsageError
 
 INGESTING = {"ingest_events", "ingest_metrics", "ingest_costs"}
@@ -152,6 +152,18 @@ def test_a_failing_task_surfaces_its_own_error(airflow: Path, home: Path, monkey
     (outcome,) = [run() for _, run in runner.runs(("build_marts",))]
     assert (outcome.state, outcome.failed_task) == ("failed", "build_and_publish")
     assert isinstance(outcome.error, UsageError)
+
+
+def test_alerts_that_reach_nobody_fail_their_task_and_not_the_summary_of_the_pass(
+    airflow: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
+    monkeypatch.setenv("CHIPLEDGER_SLACK_CHANNEL", "C1")
+    monkeypatch.setenv("CHIPLEDGER_SLACK_BASE_URL", "http://127.0.0.1:9/api/")
+    (outcome,) = [run() for _, run in runner.runs(("send_alerts",))]
+    assert (outcome.state, outcome.failed_task) == ("failed", "notify")
+    assert isinstance(outcome.error, cli_pass.SAID_ALREADY)
+    assert "messages wait for the next pass" in outcome.said["notify"]
 
 
 def test_quiet_sends_output_to_the_log_and_gives_the_terminal_back(tmp_path: Path, capfd: Any) -> None:

@@ -6,10 +6,15 @@ import gzip
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline import cli, cli_summary
+from pipeline.doctor import examine_disk
+from pipeline.home import Home
+from pipeline.warehouse import open_warehouse
+from tests.fakes.slack import CHANNEL, TOKEN, FakeSlack, serve
 
 
 @pytest.fixture
@@ -46,6 +51,26 @@ def test_reading_before_the_first_publication_says_what_to_run(chipledger, words
     code, _, err = chipledger(*words)
     assert code == 1
     assert "nothing published yet: run chipledger build" in err
+
+
+@pytest.mark.parametrize("words", [("check",), ("publish",)])
+def test_judging_or_publishing_before_the_first_build_says_what_to_run(chipledger, words: tuple[str, ...]) -> None:
+    code, _, err = chipledger(*words)
+    assert (code, err) == (1, "chipledger: nothing built yet: run chipledger build\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("explain", "a", "today"), "DATE: 'today' is no day; write 2026-11-14"),
+        (("compare", "a", "--price-date", "soon"), "--price-date: 'soon' is no day"),
+        (("compare", "a", "--price-date", "9999-12-31"), "nobody knows the prices of a day to come"),
+    ],
+)
+def test_a_day_that_is_none_or_not_known_yet_is_a_usage_error(chipledger, words: tuple[str, ...], told: str) -> None:
+    code, _, err = chipledger(*words)
+    assert code == 2
+    assert told in err
 
 
 def test_run_without_a_source_is_a_usage_error_that_names_the_settings(chipledger) -> None:
@@ -162,11 +187,53 @@ def test_the_doctor_speaks_of_every_part(chipledger) -> None:
     assert parts["disk"] == parts["warehouse"] == parts["publication"] == "ok"
 
 
+def test_the_rows_of_a_failed_check_are_shown_from_the_warehouse_and_the_doctor_knows(
+    chipledger, begun_home: Path
+) -> None:
+    chipledger("build")
+    with open_warehouse(begun_home / "warehouse.duckdb") as conn:
+        conn.execute("insert into dim_workload by name select 'a' as workload_id, '' as team")
+        conn.execute(
+            "update state_check_results set status = 'failed', failed_count = 1, first_failed_at = '2026-11-01', "
+            "sample_keys = '[]' where check_id = 'dim_workload:team_ne'"
+        )
+    code, out, err = chipledger("check", "--show", "dim_workload:team_ne")
+    header, row = out.splitlines()
+    assert (code, dict(zip(header.split("\t"), row.split("\t"), strict=True))["workload_id"]) == (0, "a")
+    assert "dim_workload:team_ne over the whole table: 1 of 0 rows" in err
+    code, _, err = chipledger("check", "--show", "nope")
+    assert (code, "no check 'nope' fails or warns; these do: dim_workload:team_ne" in err) == (2, True)
+    _, out, _ = chipledger("doctor", "--json")
+    (checks,) = [row for row in json.loads(out) if row["part"] == "checks"]
+    assert (checks["status"], checks["what"][:34]) == ("fail", "1 failed check held the publicatio")
+
+
+def test_the_doctor_misses_rules_that_a_setting_names(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHIPLEDGER_WORKLOADS", "gone.toml")
+    _, out, _ = chipledger("doctor", "--json")
+    (rules,) = [row for row in json.loads(out) if row["part"] == "workloads"]
+    assert (rules["status"], rules["what"][:41]) == ("warn", "CHIPLEDGER_WORKLOADS: no file gone.toml; ")
+
+
+@pytest.mark.parametrize(("free", "status"), [(2**28 - 1, "fail"), (2**28, "warn"), (5 * 2**30, "ok")])
+def test_the_doctor_fails_on_a_full_disk(home: Path, monkeypatch: pytest.MonkeyPatch, free: int, status: str) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+    assert examine_disk(Home(home)).status == status
+
+
 def test_the_doctor_fails_on_rules_that_cannot_be_read(chipledger) -> None:
     Path("workloads.toml").write_text("[[rule]]\nnonsense = 1\n", "utf-8")
     code, out, _ = chipledger("doctor")
     assert code == 1
     assert "nonsense" in out
+
+
+def test_the_doctor_names_a_warehouse_of_another_version(chipledger, begun_home: Path) -> None:
+    with open_warehouse(begun_home / "warehouse.duckdb") as conn:
+        conn.execute("alter table raw_cloudwatch_samples add column neuron_core varchar")
+    code, out, _ = chipledger("doctor")
+    assert code == 1
+    assert "its table raw_cloudwatch_samples was made by another version" in out
 
 
 def test_the_doctor_names_files_that_do_not_open(chipledger, home: Path) -> None:
@@ -196,6 +263,27 @@ def test_the_doctor_sees_half_a_slack(chipledger, monkeypatch: pytest.MonkeyPatc
     _, out, _ = chipledger("doctor", "--json")
     (slack,) = [row for row in json.loads(out) if row["part"] == "slack"]
     assert (slack["status"], "CHIPLEDGER_SLACK_CHANNEL" in slack["what"]) == ("warn", True)
+
+
+@pytest.mark.parametrize(
+    ("channel", "error", "status", "told"),
+    [
+        (CHANNEL, "", "ok", f"answers for channel {CHANNEL}"),
+        ("#alerts", "", "fail", "#alerts: channel_not_found; give CHIPLEDGER_SLACK_CHANNEL the channel's id"),
+        (CHANNEL, "not_in_channel", "fail", "invite the app"),
+        (CHANNEL, "missing_scope", "warn", "channels:history"),
+    ],
+)
+def test_the_doctor_looks_into_the_channel_and_not_at_the_token_alone(
+    chipledger, monkeypatch: pytest.MonkeyPatch, channel: str, error: str, status: str, told: str
+) -> None:
+    with serve(FakeSlack(error={"conversations.history": error} if error else {})) as slack:
+        monkeypatch.setenv("SLACK_BOT_TOKEN", f"{TOKEN}\n")
+        monkeypatch.setenv("CHIPLEDGER_SLACK_CHANNEL", channel)
+        monkeypatch.setenv("CHIPLEDGER_SLACK_BASE_URL", slack.base_url)
+        _, out, _ = chipledger("doctor", "--json")
+    (found,) = [row for row in json.loads(out) if row["part"] == "slack"]
+    assert (found["status"], told in found["what"]) == (status, True)
 
 
 def test_notify_fails_aloud_where_slack_cannot_be_reached(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,12 +319,26 @@ def test_a_closed_finding_is_shown_with_its_end(
 ) -> None:
     times = {"opened_at": datetime(2026, 11, 13, tzinfo=UTC), "closed_at": datetime(2026, 11, 14, tzinfo=UTC)}
     row = {"rule": "r", "subject": "s", "severity": "warning", "impact_usd": 5, "impact_usd_per_hour": 1, **times}
+    row["known"] = 1234
     rows = [{**row, "status": "closed"}, {**row, "status": "open", "closed_at": None}]
     monkeypatch.setattr(cli_summary, "_ask", lambda root, sql: rows)
     cli_summary._show_findings(Path())
     out = capsys.readouterr().out
     assert "closed, 2026-11-13T00:00:00Z to 2026-11-14T00:00:00Z]" in out
     assert "open since 2026-11-13T00:00:00Z]" in out
+    assert out.endswith('… and 1,232 more: chipledger query "from mart_anomalies"\n')
+
+
+def test_top_workloads_say_what_of_their_cost_no_bill_tells_yet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"workload_id": "w", "chip": "L4", "effective_usd": 5, "device_hours": 1, "busy": None, "unused_usd": None}
+    for estimated, words in ((0, []), (3, ["$3.00"])):
+        monkeypatch.setattr(cli_summary, "_ask", lambda root, sql, usd=estimated: [{**row, "estimated_usd": usd}])
+        cli_summary._show_workloads(Path())
+        _, _, columns, cells = capsys.readouterr().out.splitlines()
+        assert ("of it estimated" in columns) == bool(words)
+        assert cells.split() == ["w", "L4", "$5.00", *words, "1.0", "no", "data", "no", "data"]
 
 
 def test_ask_lists_the_questions_and_prints_one_as_sql(chipledger) -> None:
@@ -254,6 +356,9 @@ def test_ask_lists_the_questions_and_prints_one_as_sql(chipledger) -> None:
         (("idle",), "did you mean idle_cost"),
         (("4", "--param", "from_date"), "write it as name=value"),
         (("4", "--param", "day=1"), "no parameter day"),
+        (("4", "--param", "from_date=yesterday"), "--param from_date: 'yesterday' is no day; write 2026-11-14"),
+        (("3", "--param", "since=today"), "--param since: 'today' is no time"),
+        (("16", "--param", "budget_usd=1,000"), "--param budget_usd: '1,000' is no number"),
     ],
 )
 def test_a_wrong_question_is_a_usage_error_with_a_next_step(chipledger, words: tuple[str, ...], told: str) -> None:

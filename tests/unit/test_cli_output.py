@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -7,6 +8,7 @@ from decimal import Decimal
 import duckdb
 import pytest
 
+from pipeline import cli
 from pipeline.cli_output import in_words, show, to_json, trouble_around, usd
 
 
@@ -59,3 +61,34 @@ def test_a_full_disk_is_one_sentence_and_a_bug_is_not() -> None:
     later.__context__ = disk
     assert trouble_around(later).startswith("Failed to commit: No space left on device; free space")
     assert trouble_around(KeyError("x")) == ""
+
+
+class Terminal(io.StringIO):
+    """A terminal as far as a program can tell."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("width", "is_table"), [(200, True), (60, False)])
+def test_a_table_too_wide_for_its_terminal_shows_each_row_field_by_field(
+    width: int, is_table: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = [f"a_long_name_{number}" for number in range(6)]
+    show(names, [tuple(range(6)), ("x" * 99, *range(5))], as_json=False)
+    lines = terminal.getvalue().splitlines()
+    assert ("│" in lines[-2]) == is_table
+    assert is_table or lines[:2] == ["-- 1 of 2", "a_long_name_0  0"]
+    assert is_table or lines[8] == "a_long_name_0  " + "x" * 99
+
+
+def test_a_terminal_of_another_alphabet_gets_escapes_not_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, "ascii", write_through=True))
+    monkeypatch.setattr("sys.argv", ["chipledger", "sql", "mart_focus"])
+    monkeypatch.setattr("pipeline.cli.app", lambda: print("p5 → trn2"))
+    cli.main()
+    assert raw.getvalue() == b"p5 \\u2192 trn2\n"

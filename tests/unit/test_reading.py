@@ -46,6 +46,10 @@ def test_before_any_publication_the_reader_is_told_what_to_run(tmp_path: Path) -
             read()
 
 
+def test_no_progress_is_drawn_into_an_answer(root: Path) -> None:
+    assert reading.query(root, "select current_setting('enable_progress_bar')").rows == [(False,)]
+
+
 def test_answers_are_python_values_in_utc(root: Path) -> None:
     columns, rows = reading.query(root, "select *, 1::hugeint as n, date '2026-01-01' as day from fct_hours;")
     assert columns == ["hour_at", "chip", "cost_usd", "kind", "n", "day"]

@@ -105,3 +105,14 @@ def test_the_sample_brings_its_own_clock_and_sources_alone(home: Path) -> None:
     assert turned.clock() == sample.CLOCK
     assert turned.inbox == (str(values.place.sample / "landing"),)
     assert not turned.cost_explorer
+
+
+def test_every_command_in_the_home_of_the_fleet_builds_by_its_rules_unless_others_are_set(
+    fleet: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.load().workloads == Path("workloads.toml")
+    rules = fleet.folder / "workloads.toml"
+    rules.write_text("", "utf-8")
+    assert settings.load().workloads == rules
+    monkeypatch.setenv("CHIPLEDGER_WORKLOADS", "mine.toml")
+    assert settings.load().workloads == Path("mine.toml")

@@ -89,7 +89,8 @@ def test_a_misspelt_name_in_the_environment_is_answered_with_the_nearest(
 def test_every_known_name_is_taken(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in settings.OTHER_NAMES - {"CHIPLEDGER_CONFIG"}:
         monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("CHIPLEDGER_CONFIG", "elsewhere.toml")
+    (home.parent / "elsewhere.toml").write_text("", "utf-8")
+    monkeypatch.setenv("CHIPLEDGER_CONFIG", str(home.parent / "elsewhere.toml"))
     monkeypatch.setenv("chipledger_threads", "3")
     for name, value in settings.load(slack_channel="C1").as_environment().items():
         monkeypatch.setenv(name, value)
@@ -206,4 +207,34 @@ def test_two_endpoints_of_one_name_are_refused(home: Path) -> None:
 def test_endpoints_in_the_environment_that_are_no_json_are_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHIPLEDGER_PROMETHEUS", "http://host")
     with pytest.raises(UsageError, match=r"prometheus.*JSON"):
+        settings.load()
+
+
+@pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "CHIPLEDGER_PROMETHEUS_TOKEN"])
+def test_a_token_that_no_header_takes_is_refused_without_being_shown(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for token in ("xoxb-1\nb", "xoxb-1 b", "xoxb-1é"):
+        monkeypatch.setenv(name, token)
+        with pytest.raises(UsageError, match="copy the token again") as refused:
+            settings.load()
+        assert "xoxb" not in str(refused.value)
+    monkeypatch.setenv(name, " xoxb-1\n")
+    values = settings.load()
+    assert "xoxb-1" in (values.slack_token.get_secret_value(), values.prometheus_token.get_secret_value())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("CHIPLEDGER_CONFIG", "gone.toml", "CHIPLEDGER_CONFIG: no file gone.toml"),
+        ("CHIPLEDGER_HOME", "", r"home: .*is empty; unset it \(./ledger\), or name a folder"),
+        ("CHIPLEDGER_RESEMBLES", "x", "resembles.*write a JSON list or object"),
+    ],
+)
+def test_a_setting_that_names_nothing_is_not_passed_over(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=told):
         settings.load()

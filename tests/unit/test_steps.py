@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import settings, steps
+from pipeline import rule_tables, settings, steps
+from pipeline.attribution import WorkloadRule
 from pipeline.errors import UsageError
 from pipeline.landing import LandingResult
 
@@ -53,3 +54,14 @@ def test_a_source_that_names_itself_is_not_named_twice() -> None:
         "0 landed (0 rows), 0 known already, 1 source unreachable",
         "  s3://b/x cannot be listed: no; check its name",
     ]
+
+
+def test_a_build_where_the_rules_file_is_missing_does_not_take_teams_out_of_all_history(begun_home: Path) -> None:
+    values = settings.load()
+    with steps.warehouse(values) as conn:
+        rule_tables.refuse_lost_rules(conn, values.workloads)  # there never were any
+        rule_tables.load_rules(conn, [WorkloadRule(1, pod="^a-", team="search")])
+    with pytest.raises(UsageError, match=r"no /.*/workloads\.toml, and this ledger was built with 1 rules.*empty file"):
+        steps.build(values, values.clock())
+    with steps.warehouse(values) as conn:
+        assert conn.execute("select team from raw_workload_rules").fetchall() == [("search",)]

@@ -20,6 +20,11 @@ def test_a_warehouse_speaks_utc_whatever_the_machine_does(tmp_path: Path, monkey
         assert scalar(conn, "select cast(timestamptz '2026-01-02 03:00:00+00' as date)::varchar") == "2026-01-02"
 
 
+def test_nothing_is_drawn_into_what_others_read(tmp_path: Path) -> None:
+    with open_warehouse(tmp_path / "w.duckdb") as conn:
+        assert scalar(conn, "select current_setting('enable_progress_bar')") is False
+
+
 def test_the_error_names_the_process_that_holds_the_warehouse(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     with subprocess.Popen(

@@ -106,10 +106,16 @@ def test_an_unknown_outcome_is_held_and_shown_while_nobody_can_look_it_up(slack:
     report = tell(IDLE)
     assert (report.sent, report.held, slack.count("chat.postMessage")) == (0, 1, 1)
     assert "missing_scope" in report.lines[0].error
+    assert report.problem.startswith("1 message held: it may have arrived, and the lookup failed: missing_scope; chip")
+    shown = tell(IDLE, dry_run=True)
+    assert (str(shown), shown.lines) == (
+        "0 would be sent to Slack channel C0ALERTS, 1 held, 1 findings without news",
+        report.lines,
+    )
     assert tell(IDLE).held == 1
     slack.error = {}
-    assert tell(IDLE).held == 0
-    assert len(slack.messages) == 1
+    report = tell(IDLE)
+    assert (report.held, report.problem, len(slack.messages)) == (0, "", 1)
 
 
 def test_an_unknown_outcome_holds_up_its_own_finding_only(slack: FakeSlack, tell: Tell) -> None:

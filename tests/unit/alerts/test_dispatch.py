@@ -201,3 +201,22 @@ def test_what_is_not_judged_now_is_neither_retracted_nor_told_anew(tmp_path: Pat
     }
     assert tell(SPIKE).sent == 1  # judged again: now it is retracted
     assert tell(judged=("data_quality",)).sent == 0
+
+
+def test_a_workload_that_idles_by_turns_is_one_message_that_says_how_often(tmp_path: Path, tell: Tell) -> None:
+    past: list[Finding] = []
+    for number in range(6):
+        start = IDLE.opened_at + number * timedelta(hours=1)
+        now = replace(IDLE, finding_id=f"{number:016x}", opened_at=start, last_seen_at=start + timedelta(minutes=20))
+        tell(*past, now)
+        past.append(closed(now))
+        tell(*past)
+    told = files(tmp_path)
+    assert [name for name, body in told.items() if "thread" not in body] == ["0000000000000000-open.json"]
+    assert len(told) == 12
+    parent = told["0000000000000000-open.json"]["message"]
+    assert "6 findings of prod-eks/ml/-/notebooks, idle while paid: 6 closed" in parent["headline"]
+    tell(*past[:-1], now)
+    parent = files(tmp_path)["0000000000000000-open.json"]["message"]
+    assert "1 open, 5 closed" in parent["headline"]
+    assert parent["runbook"] == "alerts/runbooks/idle_while_paid.md"

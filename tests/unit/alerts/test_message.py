@@ -69,6 +69,9 @@ def test_a_failed_check_says_which_figures_not_to_trust() -> None:
     message = compose(DATA_QUALITY, "open")
     assert message.headline.startswith("[CRITICAL] Do not trust mart_idle_cost_daily: check ")
     assert "fails on 12 rows" in message.headline
+    assert compose(replace(DATA_QUALITY, observed=1.0), "open").headline.endswith("fails on 1 row")
+    assert "Owner" not in facts(message)  # no rule in workloads.toml gives a check one
+    assert "chipledger check --show CHECK" in message.next_step
     assert "last good publication stands" in message.money
     assert "a negative cost is a lost credit" in message.evidence
 
@@ -110,7 +113,7 @@ def test_a_digest_adds_up_its_findings_and_lists_open_and_severe_ones_first() ->
 
 def test_a_reply_over_several_findings_names_each() -> None:
     message = note([("close", closed(numbered(5))), ("escalate", numbered(6))])
-    assert message.headline == "$11.00: 2 findings of this digest changed"
+    assert message.headline == "$11.00: 2 findings of this message changed"
     assert message.evidence[0].startswith("closed: $5.00 in total")
 
 

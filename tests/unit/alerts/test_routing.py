@@ -128,3 +128,39 @@ def test_an_edit_is_due_when_the_state_changes_or_the_money_visibly_grew() -> No
     assert edit_key([(replace(IDLE, impact_usd=IDLE.impact_usd * 2), "open")]) != key
     assert edit_key([(IDLE, "closed")]) != key
     assert edit_key([(IDLE, "closed")]) != edit_key([(replace(IDLE, impact_usd=IDLE.impact_usd + 1), "closed")])
+
+
+def episode(number: int, **changes: object) -> Finding:
+    """One of several stretches of one workload's idleness, an hour from start to start, 20 minutes each."""
+    start = IDLE.opened_at + number * timedelta(hours=1)
+    end = start + timedelta(minutes=20)
+    return replace(IDLE, finding_id=f"{number:016x}", opened_at=start, last_seen_at=end, **changes)  # type: ignore[arg-type]
+
+
+def test_what_comes_back_within_hours_is_told_under_the_message_that_people_have() -> None:
+    before = told(closed(episode(0)), "close")
+    (again,) = planned(before, closed(episode(0)), episode(2))
+    assert (again.thread_id, again.transition, again.loud) == (THREAD, "open", True)
+    assert again.message.headline.startswith("[AGAIN] $1,412 so far")
+    assert kinds(planned(before, closed(episode(0)), closed(episode(2)))) == [(THREAD, "close", 1)]
+    assert kinds(planned(before, closed(episode(0)), episode(7))) == [
+        ("", "open", 1)
+    ]  # much later: a message of its own
+    assert kinds(planned(before, closed(episode(0)), replace(episode(2), subject="other"))) == [("", "open", 1)]
+
+
+def test_after_a_few_returns_only_a_worse_one_is_shown_in_the_channel() -> None:
+    past = [closed(episode(number, severity="warning")) for number in range(4)]
+    before = {key: value for finding in past for key, value in told(finding, "close").items()}
+    assert [planned(before, *past, episode(4, severity=how))[0].loud for how in ("warning", "critical")] == [
+        False,
+        True,
+    ]
+
+
+def test_a_digest_of_many_and_a_message_of_unknown_fate_take_nothing_that_comes_back() -> None:
+    past = closed(episode(0))
+    assert kinds(planned(told(past, "close") | told(closed(numbered(7)), "close"), past, episode(1)))[0][0] == ""
+    holds = {finding.finding_id: finding for finding in (past, episode(1))}
+    (own,) = plan(told(past, "close"), holds, data_through_at=None, waiting={THREAD})
+    assert own.thread_id == ""
