@@ -15,6 +15,7 @@ IDLE_PPM = 50_000
 RUN = ["series", "hour", "owner"]
 SUMS = ["ms", "busy_known_ms", "busy_ns", "unknown_ms", "achieved_known_ms", "achieved_ns", "power_known_ms"]
 SUMS += ["power_mw_ms", "energy", "energy_known", "errors"]
+SLICES = {"slices": "slice_count", "device_slices": "device_slice_count"}
 PEAKS = ["memory", "temperature"]
 BITS = [PROFILED, UTILIZED, SUSPECT, GUESSED]
 SOURCES = {0: "none", 1: "gr_engine_active", 2: "gpu_util", 3: "gr_engine_active+gpu_util"}
@@ -126,11 +127,12 @@ def _stretches(folded: Folded) -> pd.DataFrame:
     found = found.groupby([*key, "stretch"], as_index=False).agg(
         start_ms=("start_ms", "min"), end_ms=("end_ms", "max"), held=("held", "sum"), busy=("busy", "sum")
     )
-    found = found.join(folded.series[["accelerator_id", "instance_id", "cluster"]], on="series")
+    found = found.join(folded.series[["accelerator_id", "instance_id", "cluster", *SLICES]], on="series")
     found["workload_id"] = found["cluster"] + "/" + found["name"]
     found["start_at"], found["end_at"] = (found[name].astype("datetime64[ms]") for name in ("start_ms", "end_ms"))
     found["held_ns"], found["busy_ns"] = found["held"] * 1_000_000 // UNITS, found["busy"] // UNITS
-    return found[["hour", "accelerator_id", "instance_id", "workload_id", "start_at", "end_at", "held_ns", "busy_ns"]]
+    kept = ["hour", "accelerator_id", "instance_id", "workload_id", "start_at", "end_at", "held_ns", "busy_ns"]
+    return found.rename(columns=SLICES)[[*kept, *SLICES.values()]]
 
 
 def usage_fact(hours: Hours, oversubscribed: pd.DataFrame) -> pd.DataFrame:
@@ -157,8 +159,8 @@ def usage_fact(hours: Hours, oversubscribed: pd.DataFrame) -> pd.DataFrame:
 
 def workload_fact(hours: Hours) -> pd.DataFrame:
     """fct_workload_usage_hourly, decimals as whole units."""
-    held = hours.held.join(hours.series[["accelerator_id", "instance_id"]], on="series")
-    fact = held[["hour", "accelerator_id", "instance_id", "workload_id"]].copy()
+    held = hours.held.join(hours.series[["accelerator_id", "instance_id", *SLICES]], on="series").rename(columns=SLICES)
+    fact = held[["hour", "accelerator_id", "instance_id", "workload_id", *SLICES.values()]].copy()
     fact["held_seconds"], fact["busy_held_seconds"] = held["held_ns"], held["known_ns"]
     fact["busy_seconds"] = held["busy_ns"].astype("Int64").where(held["known_ns"] > 0)
     return fact
