@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -17,7 +18,7 @@ from pipeline.errors import CheckFailed, ChipledgerError, NotTold, SourceError
 
 if TYPE_CHECKING:
     from dags.run_in_process import DagOutcome
-    from pipeline.check_results import CheckReport, FailingRows
+    from pipeline.check_results import CheckReport, CheckResult, FailingRows
     from pipeline.sample import Sample
     from pipeline.settings import Settings
     from pipeline.steps import Ingested
@@ -186,6 +187,14 @@ def show_failing_rows(found: FailingRows, *, as_json: bool) -> None:
     show(found.columns, found.rows, as_json=as_json)
 
 
+def in_words_by_check(results: Sequence[CheckResult]) -> Iterator[str]:
+    """Each check once, by its newest window: a month of one warning must not bury another check."""
+    for check_id, group in groupby(results, key=lambda result: result.check_id):
+        *earlier, newest = group
+        more = f"\n  and {len(earlier)} more days: chipledger check --show {check_id}" if earlier else ""
+        yield f"{newest}{more}"
+
+
 def show_checks(report: CheckReport, *, as_json: bool = False, brief: bool = False) -> None:
     """Failures and warnings that stand, with counts."""
     columns = ("check_id", "status", "window_start_at", "failed_count", "checked_count", "why", "reproduce_sql")
@@ -193,7 +202,7 @@ def show_checks(report: CheckReport, *, as_json: bool = False, brief: bool = Fal
     if as_json:
         show(columns, [tuple(getattr(result, name) for name in columns) for result in standing], as_json=True)
         return
-    for result in report.failed if brief else standing:
-        warn(str(result))
+    for words in in_words_by_check(report.failed if brief else standing):
+        warn(words)
     if not brief:
         say(f"check: {report}")

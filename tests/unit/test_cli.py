@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from pipeline import cli, cli_summary
+from pipeline import cli, cli_pass, cli_summary
+from pipeline.check_results import CheckReport, CheckResult
 from pipeline.doctor import examine_disk
 from pipeline.home import Home
 from pipeline.warehouse import open_warehouse
@@ -206,6 +208,16 @@ def test_the_rows_of_a_failed_check_are_shown_from_the_warehouse_and_the_doctor_
     _, out, _ = chipledger("doctor", "--json")
     (checks,) = [row for row in json.loads(out) if row["part"] == "checks"]
     assert (checks["status"], checks["what"][:34]) == ("fail", "1 failed check held the publicatio")
+
+
+def test_a_check_that_warns_for_a_month_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    days = [datetime(2026, 11, day, tzinfo=UTC) for day in range(1, 31)]
+    one = CheckResult("m:a", "m", "why", "warning", "warned", days[0], days[1], 1, 2, (), "select 1", days[0])
+    warned = [*(replace(one, window_start_at=day) for day in days), replace(one, check_id="m:b")]
+    cli_pass.show_checks(CheckReport([], warned, 7))
+    told = capsys.readouterr().err.splitlines()
+    assert [line[:19] for line in told if not line.startswith(" ")] == ["m:a over 2026-11-30", "m:b over 2026-11-01"]
+    assert "  and 29 more days: chipledger check --show m:a" in told
 
 
 def test_the_doctor_misses_rules_that_a_setting_names(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
