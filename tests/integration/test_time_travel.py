@@ -85,7 +85,7 @@ def test_a_closed_month_stands_until_it_is_reopened_and_then_shows_all(
     assert query(ledger.home, warned).rows == [("warning", "warned")]
     assert [(one.period, one.status) for one in steps.verify(settings, CLOCK)] == [(NOVEMBER, "identical")]
 
-    settings.workloads.unlink()
+    settings.workloads.write_text("", "utf-8")
     steps.reopen_period(settings, CLOCK, NOVEMBER, actor="bob", reason="")
     pass_at(ledger, CLOCK + timedelta(hours=1))
     assert query(ledger.home, BILL).rows[0][0] == billed + pending
