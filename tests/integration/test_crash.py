@@ -25,7 +25,6 @@ from tests.support.worlds import trimmed
 
 ROOT = Path(__file__).resolve().parents[2]
 RANDOM_KILLS, AIRFLOW_KILLS = 50, 5
-FAST = {"build.before_commit"}
 
 # Passed once per batch, object or file: more than their first passing is worth a death.
 REPEATED = {
@@ -104,13 +103,8 @@ def snapshot_is_whole(home: Path) -> bool:
 
 
 class TestFailpoints:
-    @pytest.mark.parametrize(
-        "name",
-        [
-            pytest.param(name, marks=[] if name in FAST else pytest.mark.slow)
-            for name in sorted((every_failpoint() - ELSEWHERE) | REPEATED)
-        ],
-    )
+    @pytest.mark.slow
+    @pytest.mark.parametrize("name", sorted((every_failpoint() - ELSEWHERE) | REPEATED))
     def test_a_death_there_leaves_no_trace_after_one_more_run(
         self, name: str, chipledger: CommandLine, undisturbed: Undisturbed
     ) -> None:

@@ -77,12 +77,8 @@ def assert_every_row_is_explained(seed: int, folder: Path) -> None:
     assert settled["equal"] == (sum(rows for rows, _ in settled.values()), 0)
 
 
-def test_bills_of_one_fast_seed_are_equal_or_explained(tmp_path: Path, no_settings: None) -> None:
-    assert_every_row_is_explained(1, tmp_path)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 12))
+@pytest.mark.parametrize("seed", range(1, 12))
 def test_bills_of_every_seed_are_equal_or_explained(seed: int, tmp_path: Path, no_settings: None) -> None:
     assert_every_row_is_explained(seed, tmp_path)
     shutil.rmtree(tmp_path)

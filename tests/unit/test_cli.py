@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipeline.doctor import examine_disk
 from pipeline.home import Home
 from pipeline.warehouse import open_warehouse
 from tests.fakes.slack import CHANNEL, TOKEN, FakeSlack, serve
+from tests.support.ledgers import Ledger
 
 
 @pytest.fixture
@@ -31,6 +33,20 @@ def chipledger(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return run
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a build of an empty home leaves, made once."""
+    ledger = Ledger(tmp_path_factory.mktemp("built") / "ledger", datetime.now(UTC))
+    ledger.publish()
+    return ledger.home
+
+
+@pytest.fixture
+def built_home(home: Path, built: Path) -> Path:
+    """The home of a test, in which nothing was ever delivered, built and published."""
+    return shutil.copytree(built, home)
+
+
 def test_build_on_an_empty_home_publishes_all_tables_empty(chipledger, home: Path) -> None:
     code, _, _ = chipledger("build")
     assert code == 0
@@ -39,8 +55,7 @@ def test_build_on_an_empty_home_publishes_all_tables_empty(chipledger, home: Pat
     assert (code, json.loads(out)) == (0, [{"n": 0}])
 
 
-def test_a_second_build_finds_nothing_new(chipledger) -> None:
-    chipledger("build")
+def test_a_second_build_finds_nothing_new(chipledger, built_home: Path) -> None:
     code, out, _ = chipledger("build")
     assert code == 0
     assert "nothing new" in out
@@ -153,15 +168,13 @@ def test_sql_prints_a_model_that_runs_as_it_stands(chipledger) -> None:
     assert (code, "did you mean" in err) == (2, True)
 
 
-def test_a_writing_statement_is_refused(chipledger) -> None:
-    chipledger("build")
+def test_a_writing_statement_is_refused(chipledger, built_home: Path) -> None:
     code, _, err = chipledger("query", "drop table mart_workload_cost_daily")
     assert code == 1
     assert err.startswith("chipledger: ")
 
 
-def test_tables_and_export_read_the_publication(chipledger, tmp_path: Path) -> None:
-    chipledger("build")
+def test_tables_and_export_read_the_publication(chipledger, built_home: Path, tmp_path: Path) -> None:
     _, out, _ = chipledger("tables", "--json")
     assert {"fct_cost_allocated_hourly", "mart_anomalies"} <= {row["table"] for row in json.loads(out)}
     _, out, _ = chipledger("tables", "dim_workload")
@@ -178,8 +191,7 @@ def test_the_steps_can_be_taken_one_by_one(chipledger, home: Path) -> None:
     assert chipledger("notify", "--dry-run")[0] == 0
 
 
-def test_the_doctor_speaks_of_every_part(chipledger) -> None:
-    chipledger("build")
+def test_the_doctor_speaks_of_every_part(chipledger, built_home: Path) -> None:
     code, out, _ = chipledger("doctor", "--json")
     parts = {row["part"]: row["status"] for row in json.loads(out)}
     assert code == 0
@@ -190,10 +202,9 @@ def test_the_doctor_speaks_of_every_part(chipledger) -> None:
 
 
 def test_the_rows_of_a_failed_check_are_shown_from_the_warehouse_and_the_doctor_knows(
-    chipledger, begun_home: Path
+    chipledger, built_home: Path
 ) -> None:
-    chipledger("build")
-    with open_warehouse(begun_home / "warehouse.duckdb") as conn:
+    with open_warehouse(built_home / "warehouse.duckdb") as conn:
         conn.execute("insert into dim_workload by name select 'a' as workload_id, '' as team")
         conn.execute(
             "update state_check_results set status = 'failed', failed_count = 1, first_failed_at = '2026-11-01', "
@@ -298,8 +309,9 @@ def test_the_doctor_looks_into_the_channel_and_not_at_the_token_alone(
     assert (found["status"], told in found["what"]) == (status, True)
 
 
-def test_notify_fails_aloud_where_slack_cannot_be_reached(chipledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    chipledger("build")
+def test_notify_fails_aloud_where_slack_cannot_be_reached(
+    chipledger, built_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in {
         "SLACK_BOT_TOKEN": "xoxb-1",
         "CHIPLEDGER_SLACK_CHANNEL": "C1",
@@ -311,12 +323,11 @@ def test_notify_fails_aloud_where_slack_cannot_be_reached(chipledger, monkeypatc
 
 
 @pytest.mark.parametrize("damage", [b"not a database" * 1000, b"SQLite format 3\0" + bytes(4080)])
-def test_a_damaged_alert_ledger_is_one_sentence_that_names_it(chipledger, home: Path, damage: bytes) -> None:
-    chipledger("build")
-    (home / "state" / "alerts.db").write_bytes(damage)
+def test_a_damaged_alert_ledger_is_one_sentence_that_names_it(chipledger, built_home: Path, damage: bytes) -> None:
+    (built_home / "state" / "alerts.db").write_bytes(damage)
     code, _, err = chipledger("notify")
     assert (code, err.count("\n")) == (1, 1)
-    assert f"alert ledger {home / 'state' / 'alerts.db'}: " in err
+    assert f"alert ledger {built_home / 'state' / 'alerts.db'}: " in err
     assert "restore it from a backup, or move it away" in err
 
 

@@ -285,6 +285,7 @@ def test_killed_at_any_commit_the_next_sweep_ends_as_if_undisturbed(
         assert _content(conn) == _content(plain)
 
 
+@pytest.mark.slow
 def test_two_thousand_small_files_land_in_one_sweep(raw_conn: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     for number in range(2000):
         line = f'DCGM_FI_DEV_GPU_UTIL{{gpu="0",UUID="GPU-{number}",Hostname="n"}} 1\n'
