@@ -38,7 +38,7 @@ def load(text: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Allocation
 def conn() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
         opened.execute("set TimeZone = 'UTC'")
-        bootstrap(opened)
+        bootstrap(opened, comments=False)
         yield opened
 
 

@@ -99,7 +99,7 @@ def test_settings_of_moves_reach_the_warehouse_and_touch_it_only_when_they_chang
     monkeypatch.setenv("CHIPLEDGER_RESEMBLES", '{"bot": "GLM"}')
     values = load()
     with duckdb.connect() as conn:
-        bootstrap(conn)
+        bootstrap(conn, comments=False)
         assert load_move_settings(conn, move_settings(values))
         assert not load_move_settings(conn, move_settings(values))
         rows = conn.execute("select workload, migration_cost_usd::varchar, resembles from raw_comparison_settings")

@@ -121,7 +121,7 @@ def test_a_refused_object_ends_with_one_and_the_good_one_lands(chipledger, tmp_p
 
 
 def test_a_pass_without_one_of_its_inboxes_still_publishes_and_ends_with_one(
-    chipledger, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    chipledger, built_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
@@ -183,9 +183,10 @@ def test_tables_and_export_read_the_publication(chipledger, built_home: Path, tm
     assert (tmp_path / "w.csv").read_text("utf-8").startswith("workload_id")
 
 
-def test_the_steps_can_be_taken_one_by_one(chipledger, home: Path) -> None:
+def test_the_steps_can_be_taken_one_by_one(chipledger, built_home: Path) -> None:
+    shutil.rmtree(built_home / "published")
     assert chipledger("build", "--no-publish")[0] == 0
-    assert not (home / "published" / "marts.duckdb").exists()
+    assert not (built_home / "published" / "marts.duckdb").exists()
     for step in ("check", "detect", "publish", "notify"):
         assert chipledger(step)[0] == 0, step
     assert chipledger("notify", "--dry-run")[0] == 0

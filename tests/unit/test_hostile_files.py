@@ -31,7 +31,7 @@ from pipeline.sources.base import IngestOptions
 from pipeline.sweep import sweep
 from pipeline.warehouse import bootstrap, open_warehouse
 with open_warehouse(Path(sys.argv[1])) as conn:
-    bootstrap(conn)
+    bootstrap(conn, comments=False)
     result = sweep(conn, [sys.argv[2]], IngestOptions(), arrived_at=datetime(2026, 11, 1, tzinfo=UTC))
 # not ru_maxrss, which a child inherits from the process that started it
 status = Path("/proc/self/status").read_text()

@@ -238,7 +238,7 @@ def test_a_kill_at_any_rename_leaves_a_whole_publication_and_the_next_run_mends_
     failpoint: str, seen: int, place: Home, models: Models, tmp_path: Path
 ) -> None:
     with open_warehouse(place.warehouse) as conn:
-        bootstrap(conn)
+        bootstrap(conn, comments=False)
         create_tables(conn, models)
         add_hours(conn, (DAY_1, "a", 1, "gpu"))
         publish_at(conn, place, models)
@@ -280,7 +280,7 @@ def test_readers_in_other_processes_never_see_an_error_or_a_mixture(
     stop = tmp_path / "stop"
     repo = str(Path(publisher.__file__).parents[1])
     with open_warehouse(place.warehouse) as conn:
-        bootstrap(conn)
+        bootstrap(conn, comments=False)
         create_tables(conn, models)
         conn.execute("insert into fct_hours select ? + to_hours(h), 'a', 0, 'gpu' from range(5000) as r(h)", [DAY_1])
         publish_at(conn, place, models, version="0")

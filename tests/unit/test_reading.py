@@ -29,7 +29,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = toy_models(folder / "sql")
     with duckdb.connect() as conn:
         conn.execute("set TimeZone = 'UTC'")
-        bootstrap(conn)
+        bootstrap(conn, comments=False)
         create_tables(conn, models)
         add_hours(conn, (DAY_1 + DAY, "b", 2, "gpu"), (DAY_1, "a", 1.5, "a,b\n"))
         publish(conn, Home(folder / "ledger"), models, published_at=NOW, as_of=NOW, code_version="1")
@@ -160,7 +160,7 @@ def test_no_text_of_a_csv_export_is_a_formula_and_every_number_keeps_its_sign(tm
     models = toy_models(tmp_path / "sql")
     with duckdb.connect() as conn:
         conn.execute("set TimeZone = 'UTC'")
-        bootstrap(conn)
+        bootstrap(conn, comments=False)
         create_tables(conn, models)
         hours = [(DAY_1 + number * timedelta(hours=1), "a", number, text) for number, text in enumerate(texts)]
         add_hours(conn, *hours, (DAY_1 + DAY, "a", -2.5, "gpu"))

@@ -41,7 +41,7 @@ from pipeline.sweep import sweep
 from pipeline.warehouse import bootstrap, open_warehouse
 warehouse, inbox, failpoint = sys.argv[1:]
 with open_warehouse(Path(warehouse)) as conn:
-    bootstrap(conn)
+    bootstrap(conn, comments=False)
     arm(failpoint)
     sweep(conn, [inbox], IngestOptions(), arrived_at=datetime(2026, 11, 1, tzinfo=UTC))
 """
@@ -279,7 +279,7 @@ def test_killed_at_any_commit_the_next_sweep_ends_as_if_undisturbed(
     assert subprocess.run(command, check=False).returncode == -9
     with open_warehouse(warehouse) as conn, duckdb.connect() as plain:
         plain.execute("set timezone = 'UTC'")
-        bootstrap(plain)
+        bootstrap(plain, comments=False)
         _sweep(conn, small_files.folder)
         _sweep(plain, small_files.folder)
         assert _content(conn) == _content(plain)

@@ -122,7 +122,7 @@ def test_in_any_order_of_arrival_only_whole_deliveries_are_seen_and_the_later_ex
     seen: list[float | None] = []
     with duckdb.connect() as conn:
         conn.execute("set timezone = 'UTC'")
-        bootstrap(conn)
+        bootstrap(conn, comments=False)
         for event in order:
             arrivals.write(event)
             seen.append(newest_total(conn, folder))
