@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pipeline.doctor import (
     Finding,
     Permission,
-    examine_checks,
     examine_credentials,
     examine_disk,
     examine_inbox,
@@ -46,8 +45,7 @@ def examine(settings: Settings) -> list[Finding]:
         examine_spend(
             settings.cost_explorer, len(settings.cost_explorer_accounts), settings.cost_explorer_interval_hours
         ),
-        examine_warehouse(place),
-        *filter(None, [examine_checks(place)]),
+        *examine_warehouse(place),
         *examine_publication(place, now),
         _examine_slack(settings),
     ]

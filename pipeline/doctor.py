@@ -19,6 +19,7 @@ from pipeline.sources.cost_explorer import USD_PER_REQUEST
 from pipeline.sources.objects import StoredObject as Stored
 from pipeline.warehouse import lacking, open_warehouse, scalar
 
+FAILED_CHECKS = "select count(distinct check_id) from state_check_results where status = 'failed'"
 GIB = 2**30
 LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * GIB, GIB // 4
 STALE_PUBLICATION = timedelta(hours=24)
@@ -50,38 +51,35 @@ def examine_disk(place: Home) -> Finding:
     return Finding("disk", "fail" if free < FULL_DISK_BYTES else "warn", f"{words}; keep 5 GiB")
 
 
-def examine_warehouse(place: Home) -> Finding:
-    """Whether the warehouse opens and is of this version, and who holds it otherwise."""
+def examine_warehouse(place: Home) -> Iterator[Finding]:
+    """Whether the warehouse opens and is of this version, who holds it otherwise, and what its checks say."""
     if not place.warehouse.is_file():
-        return Finding("warehouse", "warn", f"{place.warehouse} does not exist yet: run chipledger build")
+        yield Finding("warehouse", "warn", f"{place.warehouse} does not exist yet: run chipledger build")
+        return
     try:
         with open_warehouse(place.warehouse, wait_seconds=LOCK_PATIENCE_SECONDS) as conn:
-            lacking(conn)
-            return Finding("warehouse", "ok", f"{place.warehouse} opens, {_mib(place.warehouse)}")
+            missing, _ = lacking(conn)
+            failed = 0 if missing else scalar(conn, FAILED_CHECKS)
     except WarehouseLocked as error:
-        return Finding("warehouse", "warn", str(error))
+        yield Finding("warehouse", "warn", str(error))
     except OlderHome as error:
-        return Finding("warehouse", "fail", str(error))
+        yield Finding("warehouse", "fail", str(error))
     except (OSError, duckdb.Error) as error:
         mend = "put a backup in its place, or move it away and ingest everything again"
-        return Finding("warehouse", "fail", f"{place.warehouse} does not open: {_first_line(error)}; {mend}")
+        yield Finding("warehouse", "fail", f"{place.warehouse} does not open: {_first_line(error)}; {mend}")
+    else:
+        yield Finding("warehouse", "ok", f"{place.warehouse} opens, {_mib(place.warehouse)}")
+        yield _of_checks(failed)
 
 
-def examine_checks(place: Home) -> Finding | None:
+def _of_checks(failed: int) -> Finding:
     """Whether failed checks hold publication back: the published tables cannot tell, they are those of before."""
-    if not place.warehouse.is_file():
-        return None
-    try:
-        with open_warehouse(place.warehouse, wait_seconds=LOCK_PATIENCE_SECONDS) as conn:
-            count = scalar(conn, "select count(distinct check_id) from state_check_results where status = 'failed'")
-    except (WarehouseLocked, OSError, duckdb.Error):
-        return None  # said of the warehouse already
-    if not count:
+    if not failed:
         return Finding("checks", "ok", "none fails")
     return Finding(
         "checks",
         "fail",
-        f"{count} failed check{'s' * (count != 1)} held the publication back: chipledger check names what to mend",
+        f"{failed} failed check{'s' * (failed != 1)} held the publication back: chipledger check names what to mend",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import cli
 from pipeline.comparing import Question, compare, find_workload
 from pipeline.errors import UsageError
+from tests.conftest import Run
 from tests.support.comparisons import shipped_comparison
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ BESIDE = (
     f"from (values ('{RANKER}'), ('prod/a/-/twin'), ('prod/b/-/twin')) as v(workload_id)",
     "insert into raw_comparison_settings values ('', 5000, '', 12)",
 )
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +54,9 @@ def published(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def chipledger(published: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def chipledger(published: Path, chipledger: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("CHIPLEDGER_HOME", str(published))
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["chipledger", *words])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
+    return chipledger
 
 
 def test_the_answer_states_verdict_interval_prices_evidence_and_payback(chipledger: Run) -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.warehouse import bootstrap, open_warehouse
+from tests.support.ledgers import Ledger
 
 EXPORT = "fleet-cur"
 LINE = {
@@ -158,6 +159,20 @@ def begun_home(home: Path, empty_warehouse: Path) -> Path:
     home.mkdir()
     shutil.copyfile(empty_warehouse, home / "warehouse.duckdb")
     return home
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a build of an empty home leaves, made once."""
+    ledger = Ledger(tmp_path_factory.mktemp("built") / "ledger", datetime.now(UTC))
+    ledger.publish()
+    return ledger.home
+
+
+@pytest.fixture
+def built_home(home: Path, built: Path) -> Path:
+    """The home of a test, in which nothing was ever delivered, built and published."""
+    return shutil.copytree(built, home)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline import benchmark_files, cli
+from pipeline import benchmark_files
 from pipeline.comparison_settings import load_move_settings, move_settings
 from pipeline.errors import UsageError
 from pipeline.home import Home
@@ -26,18 +26,6 @@ GIVEN = {
     "note": "",
 }
 ADD = ("benchmark", "add", "ranker", "--instance-type", "p5.48xlarge", "--throughput", "90", "--unit", "requests")
-
-
-@pytest.fixture
-def chipledger(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["chipledger", *words])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
 
 
 def test_the_same_figure_is_the_same_file(tmp_path: Path) -> None:
