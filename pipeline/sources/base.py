@@ -20,6 +20,9 @@ from pipeline.errors import RefusedDelivery
 
 REJECT_TEXT_CHARACTERS = 500
 MAX_REJECTS = 100_000
+MOST_OF_A_DEVICE = (
+    10**15
+)  # bytes, errors or events of one device: more is no count, and sums of such would break the build
 NAME_STAMP = re.compile(r"(?<!\d)(\d{8}T\d{6})Z")
 
 

@@ -8,6 +8,8 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from pipeline.sources.base import MOST_OF_A_DEVICE
+
 Json: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = tuple[Any, ...]
 
@@ -23,7 +25,6 @@ STATUSES: Final = (
 ECC: Final = ("mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_corrected", "sram_ecc_uncorrected")
 EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01
 LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01
-MOST: Final = 10**15  # bytes or events: more is no count, and sums of such would break the build
 PLACE: Final = re.compile(r"(?:core|device)?(0|[1-9][0-9]{0,7})")
 
 
@@ -156,6 +157,6 @@ def _count(parent: Json, name: str) -> int | None:
     value = _number(parent, name)
     if value is None:
         return None
-    if not 0 <= value <= MOST:
+    if not 0 <= value <= MOST_OF_A_DEVICE:
         raise EventError(f"{name} is no count")
     return round(value)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
+from pipeline.sources.base import MOST_OF_A_DEVICE
+
 Json: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = tuple[Any, ...]
 
@@ -20,7 +22,6 @@ ECC: Final = ("mem_ecc_corrected", "mem_ecc_uncorrected", "sram_ecc_corrected", 
 CORE_NAME: Final = re.compile(r"0|[1-9][0-9]{0,7}")
 MAX_INT32: Final = 2**31 - 1
 MAX_INT64: Final = 2**63 - 1
-MOST: Final = 10**15  # bytes of a core, errors of a device: more is no count, and sums of such would break the build
 
 
 class ReportError(ValueError):
@@ -200,7 +201,7 @@ def _devices(group: Json) -> Iterator[Row]:
     for device in _list(group, "neuron_devices"):
         if (index := _whole(device, "neuron_device_index", MAX_INT32)) is None:
             raise ReportError("a device without neuron_device_index")
-        yield (index, *(_whole(device, count, MOST) for count in ECC))
+        yield (index, *(_whole(device, count, MOST_OF_A_DEVICE) for count in ECC))
 
 
 def _bytes(breakdown: Json) -> int:
@@ -208,7 +209,7 @@ def _bytes(breakdown: Json) -> int:
         total = sum(breakdown.values())
     except TypeError:
         total = None
-    if type(total) is not int or not 0 <= total <= MOST:
+    if type(total) is not int or not 0 <= total <= MOST_OF_A_DEVICE:
         raise ReportError("a part of neuroncore_memory_usage is no count of bytes")
     return total
 
